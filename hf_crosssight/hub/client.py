@@ -1,0 +1,234 @@
+"""`HubClient`: repositories resolved to a commit, their files whole or by byte range, online or from the cache.
+
+The endpoint is huggingface_hub's (`HF_ENDPOINT`), looked up at every call; files go into the normal Hugging Face
+cache, pinned to the commit, so that one run never mixes two states of a repository.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hf_crosssight.errors import HubError, UserError
+
+from .cache import cached_file, cached_repo, remember
+from .failures import endpoint, hub_failures, offline
+from .ids import check_path, check_revision, split_revision
+from .ranges import RangedFile, RangeReader
+from .resolved import RepoFile, RepoType, ResolvedRepo, from_answer
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["HubClient", "RepoFile", "ResolvedRepo"]
+
+
+class HubClient:
+    """The project's only way to the Hub.
+
+    Args:
+        token (`str`, *optional*): access token; by default the one of `hf auth login` or HF_TOKEN.
+        offline (`bool`, *optional*, defaults to `False`): never use the network; HF_HUB_OFFLINE=1 does the same.
+
+    Attributes:
+        bytes_read (`int`): payload bytes that all ranged reads of this client have fetched.
+    """
+
+    def __init__(self, token: str | None = None, offline: bool = False) -> None:
+        self.token = token
+        self._offline = offline
+        self._lock = threading.Lock()
+        self._asked: dict[tuple[str, str, str], str] = {}
+        self.bytes_read = 0
+
+    @property
+    def offline(self) -> bool:
+        """Whether the network is off, by the argument or by HF_HUB_OFFLINE."""
+        from huggingface_hub import constants
+
+        return self._offline or bool(constants.HF_HUB_OFFLINE)
+
+    def resolve(self, repo_id: str, repo_type: RepoType = "model", revision: str | None = None) -> ResolvedRepo:
+        """Look a repository up and pin it to a commit.
+
+        Args:
+            repo_id (`str`): `org/name`, an old bare name (redirects are followed), or either with `@REVISION`.
+            repo_type (`str`, *optional*, defaults to `model`): `model`, `dataset` or `space`.
+            revision (`str`, *optional*): branch, tag or commit; goes before one in `repo_id`.
+
+        Raises:
+            UserError: no such repository or revision, no access to it, or offline and not cached.
+            HubError: the Hub fails or cannot be reached, and nothing is cached either.
+        """
+        name, named = split_revision(repo_id)
+        wanted = check_revision(revision) if revision else named
+        subject = f"{repo_type} {name}" + (f"@{wanted}" if wanted else "")
+        if self.offline:
+            repo = cached_repo(name, repo_type, wanted)
+            if repo is None:
+                raise offline(subject)
+            return repo
+        try:
+            answer = self._info(name, repo_type, wanted, subject)
+        except HubError as error:
+            repo = cached_repo(name, repo_type, wanted)
+            if repo is None:
+                raise
+            logger.warning("%s Using the cached commit %s of %s.", error.what, repo.sha[:8], repo.id)
+            return repo
+        repo = self._read_answer(answer, repo_type, wanted or "main", subject)
+        self._asked[repo.repo_type, repo.id, repo.sha] = name
+        return repo
+
+    def download(self, repo: ResolvedRepo, path: str) -> Path:
+        """Fetch one file whole into the Hugging Face cache.
+
+        Returns:
+            `Path` of the file in the cache.
+
+        Raises:
+            UserError, HubError: as for `resolve`; a file that the repository does not have is a `UserError`.
+        """
+        from huggingface_hub import hf_hub_download
+
+        check_path(path)
+        held = cached_file(repo, path)
+        if held is not None:
+            return held
+        subject = f"{path} of {repo}"
+        if self.offline or repo.from_cache:
+            raise offline(subject)
+        with hub_failures(subject):
+            file = hf_hub_download(
+                repo_id=repo.id,
+                filename=path,
+                repo_type=repo.repo_type,
+                revision=repo.sha,
+                endpoint=endpoint(),
+                token=self.token,
+            )
+        self._remember(repo)
+        return Path(file)
+
+    def snapshot(self, repo: ResolvedRepo, patterns: Sequence[str] | str | None = None) -> Path:
+        """Fetch all files, or those that match any of the glob `patterns`, into the Hugging Face cache.
+
+        Returns:
+            `Path` of the folder that holds them.
+        """
+        from huggingface_hub import snapshot_download
+
+        with hub_failures(str(repo)):
+            folder = snapshot_download(
+                repo_id=repo.id,
+                repo_type=repo.repo_type,
+                revision=repo.sha,
+                endpoint=endpoint(),
+                token=self.token,
+                allow_patterns=list(patterns) if patterns is not None and not isinstance(patterns, str) else patterns,
+                local_files_only=self.offline or repo.from_cache,
+            )
+        self._remember(repo)
+        return Path(folder)
+
+    def read_ranges(self, repo: ResolvedRepo, path: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Bytes of one file, each range half-open `[start, stop)`, in the order asked for.
+
+        A file that is in the cache at this commit is read there. Ranges are not merged: who knows the layout of the
+        file asks for what belongs together in one.
+
+        Raises:
+            UserError, HubError: as for `resolve`; a range beyond the end of the file is a `UserError`.
+        """
+        held = cached_file(repo, check_path(path))
+        if held is not None:
+            return _read_local(held, ranges)
+        return self._reader(repo, path).read(ranges)
+
+    def open(self, repo: ResolvedRepo, path: str, block_size: int = 1 << 13) -> RangedFile:
+        """A seekable, read-only file object that fetches what is read, at least `block_size` bytes at once."""
+        held = cached_file(repo, check_path(path))
+        if held is not None:
+            return RangedFile(lambda *span: _read_local(held, [span])[0], held.stat().st_size, path, block_size)
+        reader = self._reader(repo, path)
+        return RangedFile(lambda *span: reader.read([span])[0], self._size(repo, path), path, block_size)
+
+    def _info(self, name: str, repo_type: RepoType, revision: str | None, subject: str) -> Any:
+        """The info route's answer. One retry policy for all routes: huggingface_hub's own methods have none here."""
+        from urllib.parse import quote
+
+        from huggingface_hub import constants
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_backoff, httpx
+
+        url = f"{endpoint()}/api/{repo_type}s/{name}" + (f"/revision/{quote(revision, safe='')}" if revision else "")
+        with hub_failures(subject):
+            response = http_backoff(
+                "GET",
+                url,
+                params={"blobs": "true"},
+                headers=build_hf_headers(token=self.token),
+                timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+                max_retries=3,
+                base_wait_time=0.5,
+                # Not ConnectError: a machine without network should hear of it at once.
+                retry_on_exceptions=(httpx.TimeoutException, httpx.ReadError, httpx.RemoteProtocolError),
+            )
+            hf_raise_for_status(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise HubError(
+                f"{endpoint()} does not answer as a Hub for {subject}.", "Check HF_ENDPOINT and any proxy."
+            ) from error
+
+    def _read_answer(self, answer: Any, repo_type: RepoType, requested: str, subject: str) -> ResolvedRepo:
+        try:
+            return from_answer(answer, repo_type, requested)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise HubError(
+                f"The Hub's answer for {subject} cannot be read ({error!r}).", "Check HF_ENDPOINT and any proxy."
+            ) from error
+
+    def _reader(self, repo: ResolvedRepo, path: str) -> RangeReader:
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.utils import build_hf_headers
+
+        subject = f"{path} of {repo}"
+        if self.offline or repo.from_cache:
+            raise offline(subject)
+        url = hf_hub_url(repo.id, path, repo_type=repo.repo_type, revision=repo.sha, endpoint=endpoint())
+        return RangeReader(url, build_hf_headers(token=self.token), subject, self._count)
+
+    def _size(self, repo: ResolvedRepo, path: str) -> int:
+        """Bytes of a file: from the listing, else asked for."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        file = repo.file(path)
+        if file is not None and file.size is not None:
+            return file.size
+        url = hf_hub_url(repo.id, path, repo_type=repo.repo_type, revision=repo.sha, endpoint=endpoint())
+        with hub_failures(f"{path} of {repo}"):
+            size = get_hf_file_metadata(url, token=self.token, endpoint=endpoint()).size
+        if size is None:
+            raise HubError(f"The Hub does not tell the size of {path} of {repo}.", "A proxy may be at fault.")
+        return size
+
+    def _count(self, number: int) -> None:
+        with self._lock:
+            self.bytes_read += number
+
+    def _remember(self, repo: ResolvedRepo) -> None:
+        remember(self._asked.get((repo.repo_type, repo.id, repo.sha), repo.id), repo)
+
+
+def _read_local(file: Path, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    pieces = []
+    with file.open("rb") as opened:
+        for start, stop in ranges:
+            opened.seek(start)
+            pieces.append(opened.read(stop - start))
+            if len(pieces[-1]) < stop - start:
+                raise UserError(f"{file.name} ends before byte {stop}.", "The file is truncated or was replaced.")
+    return pieces
