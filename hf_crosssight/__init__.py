@@ -15,7 +15,7 @@ _HOME_OF = {
     "rank": "ranking",
     "Ranking": "recommendation",
     "Recommendation": "recommendation",
-    "bundled_ranker": "ranking",
+    "bundled_ranker": "rankers",
     "CrossSightConfig": "models",
     "CrossSightModel": "models",
     "CrossSightOutput": "models",

@@ -1,0 +1,153 @@
+"""The one output sink: the result alone goes to stdout in the wanted format, all else to stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from hf_crosssight.errors import CrossSightError
+
+if TYPE_CHECKING:
+    from hf_crosssight.recommendation import Ranking, Recommendation
+
+
+class Format(StrEnum):
+    """`auto` is `human` on a terminal and `json` in a pipe; `quiet` prints ids alone."""
+
+    auto = "auto"
+    human = "human"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+    quiet = "quiet"
+
+    def resolve(self) -> Format:
+        if self is not Format.auto:
+            return self
+        return Format.human if sys.stdout.isatty() else Format.json
+
+
+def print_error(error: CrossSightError) -> None:
+    """Two lines on stderr: what is wrong, what to do."""
+    print(f"error: {error.what}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+
+
+def print_ranking(ranking: Ranking, wanted: Format) -> None:
+    """Prints a ranking on stdout."""
+    match wanted.resolve():
+        case Format.json:
+            print(json.dumps(ranking.to_dict(), indent=1, ensure_ascii=False))
+        case Format.csv:
+            print(_csv(ranking.rows()), end="")
+        case Format.markdown:
+            print(_markdown(ranking))
+        case Format.quiet:
+            print("\n".join(item.model_id for item in ranking))
+        case _:
+            _print_human(ranking)
+
+
+def print_record(record: dict[str, Any], wanted: Format) -> None:
+    """Prints a flat record: one `key: value` a line for people, JSON otherwise."""
+    chosen = wanted.resolve()
+    if chosen is Format.json:
+        print(json.dumps(record, indent=1, ensure_ascii=False))
+    elif chosen is Format.csv:
+        print(_csv([record]), end="")
+    elif chosen is Format.markdown:
+        print("\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in record.items())]))
+    else:
+        print("\n".join(f"{key}: {value}" for key, value in record.items()))
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+_COLUMNS = ("#", "model", "score", "90 % interval", "tier", "params", "licence")
+
+
+def _cells(item: Recommendation) -> tuple[str, ...]:
+    return (
+        str(item.rank),
+        item.model_id,
+        f"{item.score:+.2f}",
+        f"{item.score_low:+.2f} … {item.score_high:+.2f}",
+        str(item.tier),
+        human_size(item.params),
+        item.license or "unknown",
+    )
+
+
+def human_size(count: int | None) -> str:
+    """`11.7M`, `1.3B`; `unknown` for `None`."""
+    if count is None:
+        return "unknown"
+    for unit, size in (("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size:
+            return f"{count / size:.1f}{unit}"
+    return str(count)
+
+
+def _summary(ranking: Ranking) -> str:
+    dataset, zoo = ranking.dataset, ranking.zoo
+    classes = f", {dataset['num_classes']} classes" if dataset["num_classes"] else ", unlabelled"
+    line = (
+        f"{dataset['id']} ({dataset['split']}{classes}, {dataset['num_images_used']} images used): "
+        f"{zoo['num_candidates']} of {zoo['num_models']} models of '{zoo['id']}' were ranked"
+    )
+    rejected = ", ".join(f"{name} {count}" for name, count in zoo["rejected"].items() if count)
+    return f"{line}; rejected: {rejected}" if rejected else line
+
+
+def _markdown(ranking: Ranking) -> str:
+    head = [f"| {' | '.join(_COLUMNS)} | why |", "|" + "---|" * (len(_COLUMNS) + 1)]
+    body = [f"| {' | '.join(_escaped(_cells(item)))} | {_escaped(['; '.join(item.why)])[0]} |" for item in ranking]
+    return "\n".join([_summary(ranking), "", *head, *body])
+
+
+def _escaped(cells: Sequence[str]) -> list[str]:
+    """Names from the Hub are text: a pipe in one must not open a new column."""
+    return [cell.replace("|", "\\|") for cell in cells]
+
+
+def _print_human(ranking: Ranking) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, soft_wrap=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in _COLUMNS:
+        table.add_column(
+            name,
+            justify="right" if name in {"#", "score", "tier", "params"} else "left",
+            no_wrap=name != "licence",
+            overflow="fold",
+        )
+    for item in ranking:
+        table.add_row(*(Text(cell) for cell in _cells(item)))
+    console.print(_summary(ranking))
+    console.print()
+    console.print(table)
+    console.print()
+    console.print("Why:")
+    for item in ranking:
+        console.print(Text(f"{item.rank:>3}. {item.model_id}: {'; '.join(item.why)}"))
+    console.print()
+    console.print(
+        "Scores are z-scores of expected accuracy after fine-tuning; models of one tier cannot be told apart."
+    )
+    for warning in ranking.warnings:
+        console.print(Text(f"note: {warning}"))

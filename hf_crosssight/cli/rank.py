@@ -1,0 +1,104 @@
+"""`hf-crosssight rank`: the main job on the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hf_crosssight.cli.output import Format, print_ranking
+from hf_crosssight.errors import UserError
+
+EXAMPLES = """Examples:
+
+hf-crosssight rank --dataset digits --offline
+
+hf-crosssight rank --dataset cifar10 --filter image-classification --license apache-2.0 --max-params 30M
+
+hf-crosssight rank --dataset ./my_photos --zoo ./my_models --top 0 --format csv
+"""
+
+
+def rank_command(
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="Hub id | folder of class folders | Hub-layout or save_to_disk folder | digits",
+        ),
+    ],
+    config: Annotated[str | None, typer.Option(help="Configuration of the dataset.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split to sample; train where there is one.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit, branch or tag of the dataset.")] = None,
+    image_column: Annotated[str | None, typer.Option(help="Inferred where unambiguous.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Inferred where unambiguous.")] = None,
+    images_per_class: Annotated[int, typer.Option(help="Images sampled per class.")] = 10,
+    max_classes: Annotated[int, typer.Option(help="Classes sampled at the most.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the sampling.")] = 0,
+    zoo: Annotated[
+        str, typer.Option(help="starter | index folder | Hub id of an index | folder of model repositories")
+    ] = "starter",
+    filter: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="Task, library or Hub tag; repeat: all must hold.")
+    ] = None,
+    license: Annotated[list[str] | None, typer.Option(metavar="L", help="Repeat: any may hold.")] = None,
+    min_params: Annotated[str | None, typer.Option(metavar="SIZE", help="For example 1M.")] = None,
+    max_params: Annotated[str | None, typer.Option(metavar="SIZE", help="For example 30M.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Repeat: rank just these (ID@REVISION works).")
+    ] = None,
+    ranker: Annotated[str, typer.Option(help="bundled | folder | Hub id")] = "bundled",
+    ranker_revision: Annotated[str | None, typer.Option(help="Commit, branch or tag of the ranker.")] = None,
+    top: Annotated[int, typer.Option(help="How many to show, 0 for all.")] = 10,
+    offline: Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")] = False,
+    token: Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")] = None,
+    format: Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")] = Format.auto,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")] = False,
+    device: Annotated[str | None, typer.Option(hidden=True)] = None,
+    max_latency_ms: Annotated[str | None, typer.Option(hidden=True)] = None,
+    max_memory_mb: Annotated[str | None, typer.Option(hidden=True)] = None,
+    max_energy_j: Annotated[str | None, typer.Option(hidden=True)] = None,
+    prefer: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
+    method: Annotated[str | None, typer.Option(hidden=True)] = None,
+    pareto: Annotated[bool, typer.Option("--pareto", hidden=True)] = False,
+    refine: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Rank the models of a zoo by how well they should do on your dataset after fine-tuning."""
+    _refuse_unavailable(
+        {
+            "--device": device,
+            "--max-latency-ms": max_latency_ms,
+            "--max-memory-mb": max_memory_mb,
+            "--max-energy-j": max_energy_j,
+            "--prefer": prefer,
+            "--method": method,
+            "--pareto": pareto,
+            "--refine": refine,
+        }
+    )
+
+    from hf_crosssight.cli.progress import ProgressLine
+    from hf_crosssight.cli.quiet import silence_libraries
+
+    if not debug:
+        silence_libraries()
+    from hf_crosssight.ranking import rank
+
+    progress = ProgressLine()
+    try:
+        ranking = rank(
+            dataset, config=config, split=split, revision=revision, image_column=image_column,
+            label_column=label_column, images_per_class=images_per_class, max_classes=max_classes, seed=seed,
+            zoo=zoo, filter=filter or (), license=license or (), min_params=min_params, max_params=max_params,
+            models=model, ranker=ranker, ranker_revision=ranker_revision, top=top, offline=offline, token=token,
+            progress=progress,
+        )  # fmt: skip
+    finally:
+        progress.close()
+    print_ranking(ranking, format)
+
+
+def _refuse_unavailable(options: dict[str, object]) -> None:
+    """Options that are promised but not built: silence would look like a constraint that was met."""
+    for name, value in options.items():
+        if value:
+            raise UserError(f"{name} is not available yet", "leave it out; hardware limits and refinement come later")

@@ -1,0 +1,110 @@
+"""Where a ranker comes from: bundled with the package, a folder, or a repository of the Hub."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_crosssight.errors import UserError
+from hf_crosssight.hub import HubClient, split_revision
+
+if TYPE_CHECKING:
+    from hf_crosssight.models import CrossSightModel
+
+BUNDLED_FOLDER = Path(__file__).parent / "assets" / "ranker"
+BUNDLED_ID = "crosssight/ranker"
+MODEL_TYPE = "crosssight"
+
+
+@dataclass(frozen=True)
+class LoadedRanker:
+    """A ranker in memory and where it came from (`source` is `bundled`, `hub`, `folder` or `memory`)."""
+
+    model: CrossSightModel
+    id: str
+    source: str
+    revision: str | None
+
+    def describe(self) -> dict[str, Any]:
+        """The `ranker` part of a ranking's JSON."""
+        return {"id": self.id, "source": self.source, "revision": self.revision}
+
+
+def bundled_ranker() -> CrossSightModel:
+    """The ranker that ships with the package, in evaluation mode; no network is used."""
+    return load_ranker("bundled", client=HubClient(offline=True)).model
+
+
+def load_ranker(spec: str | Path | CrossSightModel, *, revision: str | None = None, client: HubClient) -> LoadedRanker:
+    """Loads a ranker for inference.
+
+    Args:
+        spec (`str`, `Path` or `CrossSightModel`): `bundled`, a folder, a Hub id (`ID@REVISION` too), or a model.
+        revision (`str`, *optional*): commit, branch or tag of a Hub id.
+        client (`HubClient`): the door to the Hub.
+
+    Raises:
+        UserError: no such folder or repository, or it holds a model that is no ranker.
+    """
+    if not isinstance(spec, (str, Path)):
+        return LoadedRanker(spec.eval(), spec.config.name_or_path or "in-memory", "memory", None)
+    if str(spec) == "bundled":
+        return _from_folder(BUNDLED_FOLDER, BUNDLED_ID, "bundled")
+    if Path(spec).is_dir():
+        return _from_folder(Path(spec), str(spec), "folder")
+    repo_id, pinned = split_revision(str(spec))
+    repo = client.resolve(repo_id, "model", pinned or revision)
+    names = {file.path for file in repo.files}
+    if "model.safetensors" not in names or "config.json" not in names:
+        raise UserError(
+            f"'{repo.id}' holds no ranker: config.json and model.safetensors are needed",
+            "pass --ranker bundled, a folder, or a repository made by `train ranker`",
+        )
+    config_path = client.download(repo, "config.json")
+    _check_model_type(config_path, repo.id)
+    client.download(repo, "model.safetensors")
+    return LoadedRanker(_load(config_path.parent, repo.id), repo.id, "hub", repo.sha)
+
+
+def _from_folder(folder: Path, name: str, source: str) -> LoadedRanker:
+    weights = folder / "model.safetensors"
+    if not (folder / "config.json").is_file():
+        raise UserError(f"'{name}' holds no ranker: config.json is missing", "pass a folder made by `train ranker`")
+    _check_model_type(folder / "config.json", name)
+    if not weights.is_file():
+        raise UserError(f"'{name}' holds no ranker: model.safetensors is missing", "pickled weights are not read")
+    return LoadedRanker(_load(folder, name), name, source, _digest(weights))
+
+
+def _check_model_type(config_path: Path, name: str) -> None:
+    try:
+        model_type = json.loads(config_path.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"config.json of '{name}' is not readable JSON: {error}", "pass another ranker") from error
+    if model_type != MODEL_TYPE:
+        raise UserError(
+            f"'{name}' is a model of type '{model_type}', not a ranker ('{MODEL_TYPE}')",
+            "pass --ranker bundled, or a folder or repository made by `train ranker`",
+        )
+
+
+def _load(folder: Path, name: str) -> CrossSightModel:
+    from safetensors import SafetensorError
+
+    from hf_crosssight.models import CrossSightModel
+
+    try:
+        return CrossSightModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+    except (SafetensorError, ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
+        raise UserError(
+            f"the ranker '{name}' cannot be loaded: {type(error).__name__}: {error}",
+            "its files are damaged or of another version; fetch or train it again",
+        ) from error
+
+
+def _digest(path: Path) -> str:
+    """Names the content of a ranker that has no commit."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

@@ -1,0 +1,218 @@
+"""The main job, told in one file: a dataset, a zoo and constraints go in, a ranked and explained list comes out.
+
+Nothing of a candidate model is downloaded or run here. The zoo was read once, when it was built; what is computed now
+are the tokens of the dataset (a few images per class) and one cross-attention per candidate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_crosssight.errors import UserError
+from hf_crosssight.hub import HubClient
+from hf_crosssight.rankers import LoadedRanker, load_ranker
+from hf_crosssight.reasons import Reasons
+from hf_crosssight.recommendation import Ranking, Recommendation
+from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candidates
+from hf_crosssight.zoo import Constraints, Selection, ZooIndex, open_zoo, select
+
+if TYPE_CHECKING:
+    from hf_crosssight.data import DatasetSample
+    from hf_crosssight.models import CrossSightModel
+    from hf_crosssight.tokens.dataset import DatasetTokens
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass
+class _Clock:
+    """Seconds spent per step, for `timing_s`."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - begin, 3)
+
+    def report(self) -> dict[str, float]:
+        return {**self.seconds, "total": round(time.perf_counter() - self.started, 3)}
+
+
+def rank(
+    dataset: Any,
+    *,
+    config: str | None = None,
+    split: str | None = None,
+    revision: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    images_per_class: int = 10,
+    max_classes: int = 100,
+    seed: int = 0,
+    zoo: str | Path = "starter",
+    filter: Sequence[str] | str = (),
+    license: Sequence[str] | str = (),
+    min_params: str | int | None = None,
+    max_params: str | int | None = None,
+    models: Sequence[str] | None = None,
+    ranker: str | Path | CrossSightModel = "bundled",
+    ranker_revision: str | None = None,
+    top: int = 10,
+    offline: bool = False,
+    token: str | None = None,
+    progress: Progress | None = None,
+) -> Ranking:
+    """Ranks the models of a zoo by how well they are expected to do on a dataset after fine-tuning.
+
+    Args:
+        dataset: Hub id (old bare names included), `digits`, a folder of class folders, a folder in Hub layout, a
+            `save_to_disk` folder, a `datasets` object, or `{"images": [...], "labels": [...]}`.
+        config, split, revision, image_column, label_column (`str`, *optional*): inferred where unambiguous.
+        images_per_class (`int`, defaults to 10), max_classes (`int`, defaults to 100), seed (`int`): what is sampled.
+        zoo (`str`, defaults to `starter`): bundled zoo, index folder, Hub id of an index, or folder of model repos.
+        filter (`list[str]`): task, library or Hub tags; all must hold.
+        license (`list[str]`): any may hold.
+        min_params, max_params (`str` or `int`, *optional*): for example `30M`.
+        models (`list[str]`, *optional*): rank just these ids (`org/name@REVISION` pins one).
+        ranker (`str` or `CrossSightModel`, defaults to `bundled`): folder, Hub id, or a model in memory.
+        top (`int`, defaults to 10): how many to return, 0 for all.
+        offline (`bool`): use nothing but this machine.
+        token (`str`, *optional*): Hub token, for gated and private repositories.
+        progress: called as `progress(step, done, total)`.
+
+    Returns:
+        `Ranking`: best first; `ranking[0].model_id`, `ranking.to_pandas()`, `ranking.to_dict()`.
+
+    Raises:
+        UserError: the input is at fault. HubError: the Hub or the network is.
+    """
+    clock = _Clock()
+    _check_numbers(images_per_class, max_classes, top)
+    constraints = Constraints.parse(filter=filter, license=license, min_params=min_params, max_params=max_params)
+    client = HubClient(token=token, offline=offline)
+
+    with clock.step("model_tokens"):
+        whole_zoo = open_zoo(zoo, client=client, models=list(models) if models else None, progress=progress)
+        selection = select(whole_zoo, constraints)
+        candidates = whole_zoo.take(selection.indices)
+    with clock.step("dataset_sample"):
+        from hf_crosssight.data import load_sample
+
+        sample = load_sample(
+            dataset, config=config, split=split, revision=revision, image_column=image_column,
+            label_column=label_column, images_per_class=images_per_class, max_classes=max_classes, seed=seed,
+            client=client, offline=offline, progress=progress,
+        )  # fmt: skip
+    with clock.step("ranker"):
+        loaded = load_ranker(ranker, revision=ranker_revision, client=client)
+    with clock.step("dataset_tokens"):
+        tokens = _tokens_for(sample, loaded, progress)
+    with clock.step("ranking"):
+        scores = score_candidates(loaded.model, tokens.values, candidates)
+        recommendations = _recommend(loaded.model, tokens, candidates, scores, top)
+
+    return Ranking(
+        recommendations=recommendations,
+        dataset=_describe_sample(sample),
+        ranker=loaded.describe(),
+        zoo=_describe_zoo(whole_zoo, selection),
+        shortlist=None,
+        timing_s=clock.report(),
+        warnings=(*sample.warnings, *tokens.warnings, *_describe_skipped(whole_zoo)),
+    )
+
+
+def _tokens_for(sample: DatasetSample, loaded: LoadedRanker, progress: Progress | None) -> DatasetTokens:
+    """Dataset tokens by the very encoders that the ranker was trained with."""
+    from hf_crosssight.tokens.dataset import dataset_tokens
+    from hf_crosssight.tokens.image_encoder import DEFAULT_ENCODER_ID, hub_encoder
+
+    wanted = loaded.model.config.image_encoder
+    encoder = None if wanted in (None, DEFAULT_ENCODER_ID) else hub_encoder(wanted)
+    tokens = dataset_tokens(sample, encoder, progress=progress)
+    if tokens.values.shape[1] != loaded.model.config.dataset_token_dim:
+        raise UserError(
+            f"the ranker '{loaded.id}' reads dataset tokens of width {loaded.model.config.dataset_token_dim} made by "
+            f"'{wanted}', this version makes {tokens.values.shape[1]} with '{tokens.encoder}'",
+            "use a ranker trained with this version, or --ranker bundled",
+        )
+    return tokens
+
+
+def _recommend(
+    model: CrossSightModel, tokens: DatasetTokens, zoo: ZooIndex, scores: Scores, top: int
+) -> tuple[Recommendation, ...]:
+    order = best_first(scores.score, zoo.model_ids)
+    tiers = assign_tiers(scores.low[order], scores.high[order])
+    shown = order[:top] if top else order
+    reasons = Reasons(model, tokens, zoo, scores, order)
+    seen = set((model.config.trained_on or {}).get("models", ()))
+    return tuple(
+        _recommendation(position, index, zoo, scores, tiers[position], reasons.why(index), seen)
+        for position, index in enumerate(shown)
+    )
+
+
+def _recommendation(
+    position: int, index: int, zoo: ZooIndex, scores: Scores, tier: int, why: tuple[str, ...], seen: set[str]
+) -> Recommendation:
+    record = zoo.record(index)
+    return Recommendation(
+        rank=position + 1,
+        model_id=record.model_id,
+        score=_rounded(scores.score[index]),
+        score_low=_rounded(scores.low[index]),
+        score_high=_rounded(scores.high[index]),
+        tier=tier,
+        in_shortlist=None,
+        score_static=_rounded(scores.static[index]),
+        score_dataset=_rounded(scores.dataset[index]),
+        seen_in_training=record.model_id in seen,
+        params=record.params,
+        license=record.license,
+        views=tuple(name for name, present in zoo.view_mask.items() if present[index]),
+        hardware=None,
+        why=why,
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6) + 0.0  # + 0.0: never print -0.0
+
+
+def _check_numbers(images_per_class: int, max_classes: int, top: int) -> None:
+    least_of = {"images_per_class": (images_per_class, 1), "max_classes": (max_classes, 2), "top": (top, 0)}
+    for name, (value, least) in least_of.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UserError(f"{name} is {value!r}", f"give a whole number of at least {least}")
+
+
+def _describe_sample(sample: DatasetSample) -> dict[str, Any]:
+    return {
+        "id": sample.id,
+        "revision": sample.revision,
+        "split": sample.split,
+        "num_classes": sample.num_classes,
+        "num_images_used": len(sample.images),
+    }
+
+
+def _describe_zoo(zoo: ZooIndex, selection: Selection) -> dict[str, Any]:
+    return {
+        "id": zoo.id,
+        "num_models": len(zoo),
+        "num_candidates": len(selection.indices),
+        "rejected": dict(selection.rejected),
+    }
+
+
+def _describe_skipped(zoo: ZooIndex) -> tuple[str, ...]:
+    return tuple(f"left out of the zoo: {name}: {reason}" for name, reason in zoo.skipped)

@@ -1,0 +1,121 @@
+"""What `rank` returns: a `Ranking` of `Recommendation`s, and its JSON, table and CSV forms.
+
+The JSON form (`Ranking.to_dict()`) is a contract: scripts read it, so fields are added, never renamed, and what is
+unknown is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One model of a ranking.
+
+    Attributes:
+        rank (`int`): 1 is the best.
+        model_id (`str`): Hub id, or the name of its folder.
+        score (`float`): expected accuracy after fine-tuning, as a z-score among models; higher is better.
+        score_low, score_high (`float`): 90 % interval over the ranker's ensemble (not calibrated).
+        tier (`int`): models of one tier cannot be told apart; 1 is the best.
+        in_shortlist (`bool`, *optional*): `None` until a ranker brings a calibrated shortlist.
+        score_static (`float`): what the model is worth on any dataset.
+        score_dataset (`float`): what this dataset adds; `score_static + score_dataset == score`.
+        seen_in_training (`bool`): whether results of this very model trained the ranker.
+        params (`int`, *optional*), license (`str`, *optional*): facts of the model.
+        views (`tuple[str, ...]`): what the ranker read of the model.
+        hardware (`dict`, *optional*): figures on a device; `None` when no device was asked for.
+        why (`tuple[str, ...]`): reasons, each a sentence that can be checked.
+    """
+
+    rank: int
+    model_id: str
+    score: float
+    score_low: float
+    score_high: float
+    tier: int
+    in_shortlist: bool | None
+    score_static: float
+    score_dataset: float
+    seen_in_training: bool
+    params: int | None
+    license: str | None
+    views: tuple[str, ...]
+    hardware: dict[str, Any] | None
+    why: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form: plain lists instead of tuples."""
+        return {**asdict(self), "views": list(self.views), "why": list(self.why)}
+
+
+@dataclass(frozen=True)
+class Ranking(Sequence[Recommendation]):
+    """A ranked list of models for one dataset; a sequence of `Recommendation`.
+
+    Attributes:
+        recommendations (`tuple[Recommendation, ...]`): best first.
+        dataset, ranker, zoo (`dict`): what was ranked by what, as in the JSON form.
+        shortlist (`dict`, *optional*): calibrated shortlist, `None` until a ranker brings calibration.
+        timing_s (`dict[str, float]`): seconds per step.
+        warnings (`tuple[str, ...]`): what the user should know about the dataset, the zoo or the result.
+    """
+
+    recommendations: tuple[Recommendation, ...]
+    dataset: dict[str, Any]
+    ranker: dict[str, Any]
+    zoo: dict[str, Any]
+    shortlist: dict[str, Any] | None
+    timing_s: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> Recommendation: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Recommendation, ...]: ...
+    def __getitem__(self, index: int | slice) -> Recommendation | tuple[Recommendation, ...]:
+        return self.recommendations[index]
+
+    def __len__(self) -> int:
+        return len(self.recommendations)
+
+    def __iter__(self) -> Iterator[Recommendation]:
+        return iter(self.recommendations)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form that the command line prints (schema version 1)."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "dataset": self.dataset,
+            "ranker": self.ranker,
+            "zoo": self.zoo,
+            "shortlist": self.shortlist,
+            "recommendations": [item.to_dict() for item in self.recommendations],
+            "warnings": list(self.warnings),
+            "timing_s": self.timing_s,
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat dict per model, lists joined by `; `: what tables and CSV are made of."""
+        flat = []
+        for item in self.recommendations:
+            row = item.to_dict()
+            row.pop("hardware")
+            row["views"] = " ".join(item.views)
+            row["why"] = "; ".join(item.why)
+            flat.append(row)
+        return flat
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per model, columns as in `Recommendation` (without `hardware`)."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())

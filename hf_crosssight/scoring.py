@@ -1,0 +1,64 @@
+"""From a ranker's output to an order: scores with intervals, places, tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from hf_crosssight.models import CrossSightModel
+    from hf_crosssight.zoo import ZooIndex
+
+SIGMAS = 1.6448536269514722
+"""Half-width of `score_low` to `score_high` in the ensemble's standard deviations: 90 % of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the ranker says of every candidate, each array float64 `[candidates]`; static + dataset = score."""
+
+    score: np.ndarray
+    spread: np.ndarray
+    static: np.ndarray
+    dataset: np.ndarray
+
+    @property
+    def low(self) -> np.ndarray:
+        return self.score - SIGMAS * self.spread
+
+    @property
+    def high(self) -> np.ndarray:
+        return self.score + SIGMAS * self.spread
+
+
+def score_candidates(model: CrossSightModel, dataset_tokens: np.ndarray, zoo: ZooIndex) -> Scores:
+    """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is the gated residual."""
+    output = model.score_zoo(dataset_tokens, zoo.views, zoo.view_mask)
+    score, static, spread = (part[0].double().numpy() for part in (output.scores, output.static, output.scores_std))
+    return Scores(score=score, spread=spread, static=static, dataset=score - static)
+
+
+def best_first(score: np.ndarray, model_ids: Sequence[str]) -> np.ndarray:
+    """Indices `[M]` by falling score; ties by model id, so that the order of a zoo never decides."""
+    return np.lexsort((np.asarray(model_ids, dtype=str), -np.round(score, 6)))
+
+
+def places(score: np.ndarray) -> np.ndarray:
+    """Place of each model, int64 `[M]`: 1 for the highest score."""
+    place = np.empty(len(score), dtype=np.int64)
+    place[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
+    return place
+
+
+def assign_tiers(low: np.ndarray, high: np.ndarray) -> list[int]:
+    """Tier of each model, best first `[M]`: a tier holds all whose interval reaches that of the tier's first."""
+    tiers: list[int] = []
+    tier, floor = 0, np.inf
+    for bottom, ceiling in zip(low, high, strict=True):
+        if ceiling < floor or tier == 0:
+            tier, floor = tier + 1, bottom
+        tiers.append(tier)
+    return tiers

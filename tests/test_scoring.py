@@ -1,0 +1,38 @@
+"""Orders, places and tiers."""
+
+import numpy as np
+
+from hf_crosssight.scoring import SIGMAS, Scores, assign_tiers, best_first, places
+
+
+def test_best_first_breaks_ties_by_name_not_by_position():
+    score = np.array([1.0, 2.0, 1.0, 1.0])
+    names = ["org/c", "org/z", "org/a", "org/b"]
+    assert [names[i] for i in best_first(score, names)] == ["org/z", "org/a", "org/b", "org/c"]
+
+
+def test_best_first_treats_scores_equal_to_six_digits_as_ties():
+    assert best_first(np.array([1.0, 1.0 + 1e-9]), ["a", "b"]).tolist() == [0, 1]
+
+
+def test_places_are_one_for_the_highest():
+    assert places(np.array([0.1, 3.0, -2.0])).tolist() == [2, 1, 3]
+
+
+def test_a_tier_ends_where_an_interval_no_longer_reaches_its_first_model():
+    low, high = np.array([2.0, 1.5, 0.0, -1.0]), np.array([4.0, 3.5, 1.9, 0.5])
+    # The third model's interval ends (1.9) below where the first one's begins (2.0); the fourth overlaps the third.
+    assert assign_tiers(low, high) == [1, 1, 2, 2]
+
+
+def test_models_without_any_spread_each_have_their_own_tier():
+    exact = np.array([3.0, 2.0, 1.0])
+    assert assign_tiers(exact, exact) == [1, 2, 3]
+
+
+def test_interval_is_symmetric_and_ninety_percent_of_a_normal():
+    scores = Scores(np.array([1.0]), np.array([0.5]), np.array([0.7]), np.array([0.3]))
+    assert scores.high[0] - 1.0 == 1.0 - scores.low[0] == 0.5 * SIGMAS
+    from scipy.stats import norm
+
+    assert np.isclose(norm.cdf(SIGMAS) - norm.cdf(-SIGMAS), 0.90)
