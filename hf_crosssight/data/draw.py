@@ -136,7 +136,9 @@ def finish(
     """
     broken.check(broken.tried)
     if not held:
-        raise UserError(f"{origin.id} (split {origin.split!r}) gave no image", "Look whether its images can be opened.")
+        raise UserError(
+            f"{origin.id} (split {origin.split!r}) gave no image", "Look whether its images can be opened."
+        )
     labels, class_names, num_classes = None, (), None
     notes = [*warnings, *broken.warnings()]
     if codes is not None:

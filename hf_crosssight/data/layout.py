@@ -1,7 +1,8 @@
 """Which files hold which split of which configuration, from a dataset card or from the files' names.
 
-The rules are those of `datasets` ("Repository structure" in its documentation), read from the listing alone: the card's
-`configs` first, then names such as `data/train-00000-of-00020.parquet` or `test/0000.parquet`, else all is train.
+The rules are those of `datasets` ("Repository structure" in its documentation), read from the listing alone: the
+card's `configs` first, then names such as `data/train-00000-of-00020.parquet` or `test/0000.parquet`, else all is
+train.
 """
 
 from __future__ import annotations
@@ -217,8 +218,9 @@ def _split_of(path: str) -> str:
 def _info_of(card: dict[str, Any], config: str, num_configs: int) -> dict[str, Any]:
     """The card's `dataset_info` of a configuration."""
     info = card.get("dataset_info")
-    entries = info if isinstance(info, list) else [info]
-    entries = [entry for entry in entries if isinstance(entry, dict)]
+    entries: list[dict[str, Any]] = [
+        entry for entry in (info if isinstance(info, list) else [info]) if isinstance(entry, dict)
+    ]
     for entry in entries:
         if entry.get("config_name", "default") == config:
             return entry

@@ -6,6 +6,7 @@ class only, by their statistics), the label chunks of the other row groups, and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from .rows import Rows
 
 MAX_FILES = 500  # of a split with more shards, as many are drawn with the seed
 MAX_LABEL_READS = 1000  # label chunks fetched at most; each is a request to the Hub
+LABEL_BATCH = 64  # label chunks fetched before looking whether there is enough to choose from
+PLENTY = 10  # rows known for each row needed, at which no more labels are read
 WORKERS = 8
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -152,27 +155,47 @@ class _Table:
                 groups += [(number, unit) for unit in file.units(path, by_page=False)]
             except ValueError as error:
                 raise _unreadable(self.shards[number], error) from error
-        constants = [self.files[number].constant(unit.group, path) for number, unit in groups]
-        values: list[Any] = [None if value is None else [value] * groups[i][1].num_rows for i, value in enumerate(constants)]
-        if self.label.kind == "bool":
-            values = [None] * len(groups)
-        unknown = [index for index, known in enumerate(values) if known is None]
-        order = np.random.default_rng([self.request.seed, 4]).permutation(len(unknown))
-        batch = [unknown[index] for index in order[:MAX_LABEL_READS]]
-        if len(unknown) > MAX_LABEL_READS:
+        known: list[list[Any] | None] = [self._constant_labels(number, unit) for number, unit in groups]
+        unknown = np.asarray([index for index, values in enumerate(known) if values is None], dtype=np.int64)
+        unknown = np.random.default_rng([self.request.seed, 4]).permutation(unknown)
+        read = 0
+        while read < min(len(unknown), MAX_LABEL_READS) and not self._has_plenty(known):
+            batch = unknown[read : read + LABEL_BATCH].tolist()
+            for index, values in zip(batch, self._label_chunks([groups[i] for i in batch]), strict=True):
+                known[index] = values
+            read += len(batch)
+            if progress:
+                progress("reading labels", read, len(unknown))
+        if len(unknown) > read >= MAX_LABEL_READS:
             self.warnings.append(
-                f"the labels of {len(groups) - len(unknown) + len(batch)} of {len(groups)} row groups were looked at: "
+                f"the labels of {len(groups) - len(unknown) + read} of {len(groups)} row groups were looked at: "
                 "rare classes may be missing"
             )
-        for index, found in zip(batch, self._label_chunks([groups[i] for i in batch], path, progress), strict=True):
-            values[index] = found
-        flat = [value for known, (_, unit) in zip(values, groups, strict=True) for value in known or [None] * unit.num_rows]
+        flat: list[Any] = []
+        for found, (_, unit) in zip(known, groups, strict=True):
+            flat += [None] * unit.num_rows if found is None else found
         return labels_from_values(flat, self.label)
 
-    def _label_chunks(
-        self, groups: Sequence[tuple[int, Unit]], path: tuple[str, ...], progress: Progress | None
-    ) -> Iterator[list[Any]]:
-        return _in_threads(lambda group: self._decode(*group, path).to_pylist(), groups, "reading labels", progress)
+    def _constant_labels(self, number: int, unit: Unit) -> list[Any] | None:
+        """The labels of a row group by its statistics, which cost nothing, if it holds one class only."""
+        assert self.label is not None
+        if self.label.kind not in ("class", "int"):
+            return None
+        value = self.files[number].constant(unit.group, (self.label.name,))
+        return None if value is None else [value] * unit.num_rows
+
+    def _has_plenty(self, known: Sequence[list[Any] | None]) -> bool:
+        """Whether every declared class shows many more rows than are needed, so that no more labels need be read."""
+        if self.label is None or not self.label.class_names:
+            return False
+        counts = Counter(value for values in known if values for value in values)
+        enough = PLENTY * self.request.images_per_class
+        return all(counts[code] >= enough for code in range(len(self.label.class_names)))
+
+    def _label_chunks(self, groups: Sequence[tuple[int, Unit]]) -> Iterator[list[Any]]:
+        assert self.label is not None
+        path = (self.label.name,)
+        return _in_threads(lambda group: self._decode(*group, path).to_pylist(), groups, "", None)
 
 
 def _in_threads(

@@ -1,9 +1,9 @@
 """One Parquet file read by byte ranges: its footer, its columns' chunks, and the pages of a chunk.
 
 `datasets` writes images in row groups of 100 MB cut into pages of about 1 MB with a page index; older exports have
-groups of 100 rows and no index. A `Unit` is the smallest part that can be fetched and decoded alone: a page where there
-is an index, else the whole chunk of a row group. Units are decoded by pyarrow, from a file made in memory that holds
-just that part and a footer that describes it, so every codec and encoding of pyarrow's is read.
+groups of 100 rows and no index. A `Unit` is the smallest part that can be fetched and decoded alone: a page where
+there is an index, else the whole chunk of a row group. Units are decoded by pyarrow, from a file made in memory that
+holds just that part and a footer that describes it, so every codec and encoding of pyarrow's is read.
 Field numbers are those of parquet-format's `parquet.thrift`.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .parquet_thrift import BINARY, I32, I64, LIST, STRUCT, CompactReader, Struct, ThriftError, write_struct
+from .parquet_thrift import I32, I64, LIST, STRUCT, CompactReader, Struct, ThriftError, write_struct
 
 # Reads byte ranges [(start, stop), ...] of one file.
 RangeReader = Callable[[list[tuple[int, int]]], list[bytes]]
@@ -133,7 +133,9 @@ class ParquetFile:
         if len(column) != unit.num_rows:
             raise ValueError(f"a page holds {len(column)} rows where the index says {unit.num_rows}")
         for name in path[1:]:
-            column = pa.chunked_array([chunk.field(name) for chunk in column.chunks], type=column.type.field(name).type)
+            column = pa.chunked_array(
+                [chunk.field(name) for chunk in column.chunks], type=column.type.field(name).type
+            )
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
     def _footer_of(
@@ -216,7 +218,7 @@ def _list_of(fields: Struct | None, number: int) -> list[Any]:
 def _chunk_range(meta: Struct) -> tuple[int, int, int | None]:
     """Start and end of a column chunk, and where its dictionary page ends (None without a dictionary)."""
     data, dictionary = _get(meta, 9), _get(meta, 11)
-    if data is None or _get(meta, 7) is None or BINARY == meta[9][0]:
+    if data is None or _get(meta, 7) is None or meta[9][0] != I64:
         raise ThriftError("a column chunk does not say where it lies")
     has_dictionary = bool(dictionary) and dictionary < data
     start = dictionary if has_dictionary else data

@@ -1,11 +1,11 @@
 """Seeded choice of rows: some of each class, from as few bytes as possible.
 
-Where every row can be fetched alone (files, memory), the rows of a class are drawn at random. Where rows come in groups
-that are fetched whole (pages and row groups of Parquet), the groups are chosen by greedy cover: again and again the
-group that gives most of the rows still needed for its bytes. Wanted rows are a monotone submodular function of the
+Where every row can be fetched alone (files, memory), the rows of a class are drawn at random. Where rows come in
+groups that are fetched whole (pages and row groups of Parquet), the groups are chosen by greedy cover: again and again
+the group that gives most of the rows still needed for its bytes. Wanted rows are a monotone submodular function of the
 chosen groups, so greedy choice is within a logarithmic factor of the cheapest cover (Wolsey, 1982, "An analysis of the
-greedy algorithm for the submodular set covering problem"), and a group's gain only falls, so that a heap of stale gains
-finds the best one without looking at all of them (Minoux, 1978).
+greedy algorithm for the submodular set covering problem"), and a group's gain only falls, so that a heap of stale
+gains finds the best one without looking at all of them (Minoux, 1978).
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class RowChooser:
 
     def _cover(self, groups: np.ndarray, codes: np.ndarray, need: dict[int, int]) -> list[int]:
         """Groups, best first, that together give what is needed as far as there is enough."""
-        assert self.costs is not None
+        costs = self.costs
+        assert costs is not None
         pairs, counts = np.unique(np.stack([groups, codes]), axis=1, return_counts=True)
         members: dict[int, list[tuple[int, int]]] = {}
         for (group, code), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
@@ -71,13 +72,13 @@ class RowChooser:
         left = dict(need)
 
         def gain(group: int) -> float:
-            return sum(min(left[code], count) for code, count in members[group]) / max(float(self.costs[group]), 1.0)
+            return sum(min(left[code], count) for code, count in members[group]) / max(float(costs[group]), 1.0)
 
         heap = [(-gain(group), place[group], group) for group in members]  # equal gains: the seeded order decides
         heapq.heapify(heap)
         chosen: list[int] = []
         while heap and any(left.values()):
-            stale, number, group = heapq.heappop(heap)
+            _, number, group = heapq.heappop(heap)
             current = gain(group)
             if current <= 0:
                 continue
