@@ -46,5 +46,5 @@ def describe(facts: dict[str, Any], body: str) -> str:
 
 
 def _plain(line: str) -> str:
-    line = re.sub(r"!\[[^\]]*\]\([^)]*\)|<[^>]+>|https?://\S+", " ", line)
-    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", line).replace("*", "").replace("`", "").strip(" -")
+    line = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"!\[[^\]]*\]\([^)]*\)", " ", line))
+    return re.sub(r"<[^>]+>|https?://\S+", " ", line).replace("*", "").replace("`", "").strip(" -")

@@ -77,7 +77,7 @@ def _to_8_bit(values: np.ndarray) -> np.ndarray:
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
-    if array.ndim == 3 and array.shape[-1] not in (1, 2, 3, 4) and array.shape[0] in (1, 3, 4):
+    if array.ndim == 3 and array.shape[-1] not in (1, 3) and array.shape[0] in (1, 3):  # channels first, as in torch
         array = np.moveaxis(array, 0, -1)
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]

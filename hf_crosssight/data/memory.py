@@ -92,7 +92,7 @@ def mapping_rows(data: Mapping[str, Any], request: SampleRequest) -> Rows:
     def read(rows: np.ndarray) -> Iterator[tuple[int, Any]]:
         for row in rows:
             item = images[int(row)]
-            yield int(row), Path(item).read_bytes() if isinstance(item, str | Path) else payload(item)
+            yield int(row), payload({"path": item} if isinstance(item, str | Path) else item)
 
     return Rows(len(images), found, read, lambda row: f"image {row}", total_rows=len(images))
 
