@@ -19,7 +19,7 @@ from hf_crosssight.rankers import LoadedRanker, load_ranker
 from hf_crosssight.reasons import Reasons
 from hf_crosssight.recommendation import Ranking, Recommendation
 from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candidates
-from hf_crosssight.zoo import Constraints, Selection, ZooIndex, open_zoo, select
+from hf_crosssight.zoo import Constraints, Selection, ZooIndex, open_zoo, parse_size, select
 
 if TYPE_CHECKING:
     from hf_crosssight.data import DatasetSample
@@ -96,7 +96,12 @@ def rank(
     """
     clock = _Clock()
     _check_numbers(images_per_class, max_classes, top)
-    constraints = Constraints.parse(filter=filter, license=license, min_params=min_params, max_params=max_params)
+    constraints = Constraints(
+        filter=_several(filter),
+        license=_several(license),
+        min_params=None if min_params is None else parse_size(min_params, "min_params"),
+        max_params=None if max_params is None else parse_size(max_params, "max_params"),
+    )
     client = HubClient(token=token, offline=offline)
 
     with clock.step("model_tokens"):
@@ -114,7 +119,7 @@ def rank(
     with clock.step("ranker"):
         loaded = load_ranker(ranker, revision=ranker_revision, client=client)
     with clock.step("dataset_tokens"):
-        tokens = _tokens_for(sample, loaded, progress)
+        tokens = _tokens_for(sample, loaded, client, progress)
     with clock.step("ranking"):
         scores = score_candidates(loaded.model, tokens.values, candidates)
         recommendations = _recommend(loaded.model, tokens, candidates, scores, top)
@@ -130,13 +135,18 @@ def rank(
     )
 
 
-def _tokens_for(sample: DatasetSample, loaded: LoadedRanker, progress: Progress | None) -> DatasetTokens:
+def _tokens_for(
+    sample: DatasetSample, loaded: LoadedRanker, client: HubClient, progress: Progress | None
+) -> DatasetTokens:
     """Dataset tokens by the very encoders that the ranker was trained with."""
     from hf_crosssight.tokens.dataset import dataset_tokens
-    from hf_crosssight.tokens.image_encoder import DEFAULT_ENCODER_ID, hub_encoder
+    from hf_crosssight.tokens.hub_encoder import hub_encoder
+    from hf_crosssight.tokens.image_encoder import default_encoder
 
     wanted = loaded.model.config.image_encoder
-    encoder = None if wanted in (None, DEFAULT_ENCODER_ID) else hub_encoder(wanted)
+    encoder = default_encoder()
+    if wanted not in (None, encoder.id):
+        encoder = hub_encoder(wanted, client)
     tokens = dataset_tokens(sample, encoder, progress=progress)
     if tokens.values.shape[1] != loaded.model.config.dataset_token_dim:
         raise UserError(
@@ -186,6 +196,11 @@ def _recommendation(
 
 def _rounded(value: float) -> float:
     return round(float(value), 6) + 0.0  # + 0.0: never print -0.0
+
+
+def _several(words: Sequence[str] | str) -> tuple[str, ...]:
+    """One word or a list of them: `filter="timm"` means `filter=["timm"]`, not four letters."""
+    return (words,) if isinstance(words, str) else tuple(words)
 
 
 def _check_numbers(images_per_class: int, max_classes: int, top: int) -> None:
