@@ -1,0 +1,30 @@
+"""What is learnt: the ranker's configuration, network and feature extractor.
+
+The other files of this room import torch, transformers and one another only, so that `save_pretrained` can copy them
+into a repository that loads with `trust_remote_code=True`. Names load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME_OF = {
+    "CrossSightConfig": "configuration_crosssight",
+    "CrossSightModel": "modeling_crosssight",
+    "CrossSightOutput": "modeling_crosssight",
+    "CrossSightPreTrainedModel": "modeling_crosssight",
+    "CrossSightFeatureExtractor": "feature_extraction_crosssight",
+}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

@@ -1,0 +1,283 @@
+"""Configuration of the ranker: every choice that tells one ranker from another is a plain, checked field."""
+
+import math
+from dataclasses import field
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import (
+    StrictDataclassClassValidationError,
+    StrictDataclassError,
+    StrictDataclassFieldValidationError,
+)
+from transformers import PreTrainedConfig
+
+LOSSES = ("listmle", "gaussian_mse", "pairwise")
+DATASET_PARTS = ("kind", "prototype", "stats", "global", "text")
+"""Named column ranges of a dataset token; `kind` is one-hot over (prototype, global, text)."""
+
+
+AT_LEAST_ONE = (
+    "dataset_token_dim",
+    "hidden_size",
+    "num_attention_heads",
+    "intermediate_size",
+    "decoder_layers",
+    "set_size",
+    "head_size",
+    "ensemble_size",
+    "reference_length",
+)
+NOT_NEGATIVE = ("evidence_size", "encoder_layers", "num_references", "gate_scale")
+SHARES = ("hidden_dropout", "attention_dropout", "dataset_token_dropout", "view_dropout", "set_dropout")
+
+
+class CrossSightFieldError(StrictDataclassFieldValidationError, ValueError):
+    """A field has a value of the wrong type."""
+
+
+class CrossSightConfigError(StrictDataclassClassValidationError, ValueError):
+    """A field's value is out of range, or two fields contradict each other."""
+
+
+def _as_value_error(error: StrictDataclassError) -> ValueError:
+    field_at_fault = isinstance(error, StrictDataclassFieldValidationError)
+    kind: type[CrossSightFieldError | CrossSightConfigError]
+    kind = CrossSightFieldError if field_at_fault else CrossSightConfigError
+    converted = kind.__new__(kind)
+    converted.args = error.args
+    return converted
+
+
+@strict
+class CrossSightConfig(PreTrainedConfig):
+    r"""
+    Configuration of a [`CrossSightModel`].
+
+    What it reads:
+
+    dataset_token_dim (`int`): columns of a dataset token (Dd).
+    dataset_layout (`dict[str, list[int]]`): `[start, stop]` columns of the parts kind, prototype, stats, global, text.
+    view_shapes (`dict[str, list[int]]`): view name → `[rows, columns]`; row 0 is the view's summary, the others an
+        unordered set, column 0 tells valid rows from padding.
+    evidence_size (`int`): columns of the optional measured evidence (0: the ranker takes none).
+
+    Network:
+
+    hidden_size, num_attention_heads, intermediate_size, hidden_dropout, attention_dropout: the usual.
+    encoder_layers (`int`): self-attention layers over the dataset tokens.
+    decoder_layers (`int`): cross-attention layers from models to dataset tokens.
+    model_self_attention (`bool`): attention among the models of a list inside each decoder layer; a model's score
+        then depends on the others.
+    set_size (`int`): width of the encoder of a view's set rows.
+    head_size (`int`): hidden width of each ensemble member's head.
+    ensemble_size (`int`): heads on the shared trunk.
+    static_part (`bool`): add b(m), what a model is worth on any dataset.
+    dataset_gate (`bool`): multiply the dataset's part r(m, d) by the gate a(d).
+    gate_scale (`float`): constant factor of the gate, the shrinkage chosen on validation datasets.
+    score_activation (`"none"` or `"sigmoid"`): applied to the finished score.
+    initializer_range (`float`, *optional*): std of the initial weights; `None` for 1/sqrt(fan in).
+
+    Training:
+
+    loss (`dict[str, float]`): weight of each of `listmle`, `gaussian_mse`, `pairwise`.
+    loss_center (`bool`): `gaussian_mse` compares scores less their mean over the list, as the lists of different zoos
+        share no zero.
+    temperature_start, temperature_end, temperature_schedule, temperature_span: temperature of the losses over
+        training; `temperature_span` is the share of training after which the end is reached.
+    dataset_token_dropout (`float`): share of training tasks whose gate is set to 0.
+    view_dropout (`float`): share of views withheld (never all views that a model has).
+    set_dropout (`float`): share of views whose set rows are withheld.
+
+    Where it came from:
+
+    image_encoder, text_encoder (`str`, *optional*): ids of the encoders that made the dataset tokens.
+    specs (`dict[str, str]`): version of each token specification.
+    trained_on (`dict[str, list[str]]`): `datasets` and `models` of the training tables.
+    num_references, reference_length (`int`): training datasets kept in the file, and tokens for each.
+    reference_names, reference_texts (`list[str]`): their names and descriptions.
+    """
+
+    model_type = "crosssight"
+    attribute_map = {"num_hidden_layers": "decoder_layers"}  # noqa: RUF012 - transformers declares it a ClassVar
+
+    dataset_token_dim: int = 1720
+    dataset_layout: dict[str, list[int]] = field(
+        default_factory=lambda: {
+            "kind": [0, 3],
+            "prototype": [3, 1283],
+            "stats": [1283, 1291],
+            "global": [1291, 1336],
+            "text": [1336, 1720],
+        }
+    )
+    view_shapes: dict[str, list[int]] = field(default_factory=lambda: {"structure": [25, 40], "card": [1, 448]})
+    evidence_size: int = 0
+
+    hidden_size: int = 128
+    num_attention_heads: int = 4
+    intermediate_size: int = 256
+    hidden_dropout: float | int = 0.1
+    attention_dropout: float | int = 0.0
+    hidden_act: str = "gelu"
+    layer_norm_eps: float = 1e-5
+    encoder_layers: int = 0
+    decoder_layers: int = 2
+    model_self_attention: bool = False
+    set_size: int = 64
+    head_size: int = 16
+    ensemble_size: int = 8
+    static_part: bool = True
+    dataset_gate: bool = True
+    gate_scale: float | int = 1.0
+    score_activation: Literal["none", "sigmoid"] = "none"
+    initializer_range: float | None = None
+
+    loss: dict[str, float | int] = field(default_factory=lambda: {"gaussian_mse": 1.0, "pairwise": 1.0})
+    loss_center: bool = True
+    temperature_start: float | int = 1.0
+    temperature_end: float | int = 1.0
+    temperature_schedule: Literal["constant", "linear", "cosine", "exponential"] = "constant"
+    temperature_span: float | int = 1.0
+    dataset_token_dropout: float | int = 0.5
+    view_dropout: float | int = 0.2
+    set_dropout: float | int = 0.3
+
+    image_encoder: str | None = None
+    text_encoder: str | None = None
+    specs: dict[str, str] = field(default_factory=dict)
+    trained_on: dict[str, list[str]] = field(default_factory=lambda: {"datasets": [], "models": []})
+    num_references: int = 0
+    reference_length: int = 18
+    reference_names: list[str] = field(default_factory=list)
+    reference_texts: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_preset(cls, preset: str = "default", **overrides: Any) -> "CrossSightConfig":
+        """The configuration of a preset, with some fields overridden.
+
+        Args:
+            preset (`str`, defaults to `"default"`): `"default"` (what validates best) or `"thesis"` (the Cross-Sight
+                thesis: six layers, encoder and decoder, sigmoid scores, ListMLE with a temperature schedule).
+        """
+        if preset not in PRESETS:
+            raise ValueError(f"no preset {preset!r}; there are {', '.join(sorted(PRESETS))}")
+        return cls(**{**PRESETS[preset], **overrides})
+
+    def temperature_at(self, progress: float) -> float:
+        """Temperature of the losses when a share `progress` in [0, 1] of the training is done."""
+        done = min(max(progress / self.temperature_span, 0.0), 1.0)
+        start, end = float(self.temperature_start), float(self.temperature_end)
+        if self.temperature_schedule == "constant":
+            return start
+        if self.temperature_schedule == "exponential":
+            return start * (end / start) ** done
+        if self.temperature_schedule == "cosine":
+            done = (1.0 - math.cos(math.pi * done)) / 2.0
+        return start + (end - start) * done
+
+    def validate_sizes(self) -> None:
+        """Sizes are positive, shares lie in [0, 1), heads divide the width."""
+        for name in AT_LEAST_ONE:
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1")
+        for name in NOT_NEGATIVE:
+            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+        for name in SHARES:
+            _require(0.0 <= getattr(self, name) < 1.0, f"{name} must lie in [0, 1)")
+        _require(
+            self.hidden_size % self.num_attention_heads == 0,
+            f"hidden_size {self.hidden_size} is no multiple of num_attention_heads {self.num_attention_heads}",
+        )
+
+    def validate_inputs(self) -> None:
+        """The layout of dataset tokens and the shapes of views can hold."""
+        _require(
+            set(self.dataset_layout) == set(DATASET_PARTS),
+            f"dataset_layout must name {', '.join(DATASET_PARTS)}, got {', '.join(self.dataset_layout)}",
+        )
+        for name, span in self.dataset_layout.items():
+            _require(
+                len(span) == 2 and 0 <= span[0] <= span[1] <= self.dataset_token_dim,
+                f"dataset_layout['{name}'] = {span} is no [start, stop] within {self.dataset_token_dim} columns",
+            )
+        kind = self.dataset_layout["kind"]
+        _require(kind[1] - kind[0] == 3, "dataset_layout['kind'] must span 3 columns: prototype, global, text")
+        _require(bool(self.view_shapes), "view_shapes names no view")
+        for name, shape in self.view_shapes.items():
+            _require(name.isidentifier(), f"view_shapes names a view {name!r}; a plain word is needed")
+            _require(
+                len(shape) == 2 and shape[0] >= 1 and shape[1] >= 2,
+                f"view_shapes['{name}'] = {shape} is no [rows >= 1, columns >= 2]",
+            )
+
+    def validate_training(self) -> None:
+        """Losses are known and count, temperatures are positive, references have names."""
+        unknown = sorted(set(self.loss) - set(LOSSES))
+        _require(not unknown, f"loss names {', '.join(unknown)}; there are {', '.join(LOSSES)}")
+        _require(
+            all(weight >= 0 for weight in self.loss.values()) and any(self.loss.values()),
+            "loss needs weights that are not negative and not all zero",
+        )
+        _require(self.temperature_start > 0 and self.temperature_end > 0, "temperatures must be positive")
+        _require(0 < self.temperature_span <= 1, "temperature_span must lie in (0, 1]")
+        for name in ("reference_names", "reference_texts"):
+            given = len(getattr(self, name))
+            _require(
+                given in (0, self.num_references),
+                f"{name} has {given} entries, num_references is {self.num_references}",
+            )
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "thesis": {
+        "hidden_size": 256,
+        "num_attention_heads": 8,
+        "intermediate_size": 1024,
+        "encoder_layers": 6,
+        "decoder_layers": 6,
+        "model_self_attention": True,
+        "ensemble_size": 1,
+        "static_part": False,
+        "dataset_gate": False,
+        "score_activation": "sigmoid",
+        "loss": {"listmle": 1.0},
+        "temperature_start": 1.0,
+        "temperature_end": 0.1,
+        "temperature_schedule": "linear",
+        "dataset_token_dropout": 0.0,
+        "view_dropout": 0.0,
+        "set_dropout": 0.0,
+    },
+}
+"""What each preset changes. Width, heads and the shape of the schedule are not in the thesis: they are our choice."""
+
+
+def _raise_value_errors(cls: type) -> None:
+    """Lets the strict dataclass raise errors that are ValueErrors too, in `__init__` and on assignment."""
+    for name in ("__init__", "__setattr__", "validate"):
+        setattr(cls, name, _guarded(getattr(cls, name)))
+
+
+def _guarded(method: Any) -> Any:
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except StrictDataclassError as error:
+            if isinstance(error, ValueError):
+                raise
+            raise _as_value_error(error) from error
+
+    guarded.__name__, guarded.__doc__ = method.__name__, method.__doc__
+    guarded.__wrapped__ = method  # type: ignore[attr-defined]
+    return guarded
+
+
+_raise_value_errors(CrossSightConfig)
+
+__all__ = ["CrossSightConfig"]

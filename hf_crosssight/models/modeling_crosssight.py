@@ -1,0 +1,354 @@
+"""`CrossSightModel`, the ranker: dataset tokens are the memory, one query per model looks at them, a score comes out.
+
+`s(m, d) = b(m) + a(d) r(m, d) + h(m, d)`: what a model is worth anywhere, plus what the dataset changes, gated by how
+far that dataset is from those of the training, plus optional measured evidence. The `thesis` preset has r alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+
+from .attention_crosssight import CrossSightDecoderLayer, CrossSightEncoderLayer, additive_mask
+from .configuration_crosssight import CrossSightConfig
+from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory
+from .ranking_losses import gaussian_rank_mse, listmle, ranked, weighted_pairwise_logistic
+from .references_crosssight import FARTHEST, CrossSightGate, ZeroInitLinear, dataset_distances, reduce_tokens
+from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder
+
+
+class CrossSightPreTrainedModel(PreTrainedModel):
+    """Weight initialisation and the conventions of transformers."""
+
+    config: CrossSightConfig
+    config_class = CrossSightConfig
+    base_model_prefix = "crosssight"
+    main_input_name = "dataset_tokens"
+    input_modalities = ["image", "text"]  # noqa: RUF012 - as transformers has it
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["CrossSightEncoderLayer", "CrossSightDecoderLayer"]  # noqa: RUF012 - as transformers has it
+    _supports_sdpa = True
+    _supports_attention_backend = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, ZeroInitLinear):
+            init.zeros_(module.weight)
+        elif isinstance(module, nn.Linear):
+            init.normal_(module.weight, mean=0.0, std=self.config.initializer_range or module.in_features**-0.5)
+        elif isinstance(module, CrossSightHeads):
+            init.normal_(module.weight, mean=0.0, std=module.size**-0.5)
+            init.zeros_(module.bias)
+        elif isinstance(module, CrossSightViewEncoder) and module.has_set:
+            init.normal_(module.missing_set, mean=0.0, std=0.1)
+        elif isinstance(module, CrossSightModelQuery):
+            for embedding in module.missing.values():
+                init.normal_(embedding, mean=0.0, std=0.1)
+        elif isinstance(module, CrossSightModel):
+            init.zeros_(module.reference_tokens)
+            init.zeros_(module.reference_mask)
+
+
+class CrossSightModel(CrossSightPreTrainedModel):
+    """The ranker.
+
+    Args:
+        config (`CrossSightConfig`): see `CrossSightConfig.from_preset`.
+    """
+
+    reference_tokens: Tensor
+    reference_mask: Tensor
+
+    def __init__(self, config: CrossSightConfig):
+        super().__init__(config)
+        self.dataset_projection = nn.Linear(config.dataset_token_dim, config.hidden_size)
+        self.dataset_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.encoder_layers = nn.ModuleList(CrossSightEncoderLayer(config) for _ in range(config.encoder_layers))
+        self.memory_norm = (
+            nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.encoder_layers else None
+        )
+        self.model_query = CrossSightModelQuery(config)
+        self.decoder_layers = nn.ModuleList(CrossSightDecoderLayer(config) for _ in range(config.decoder_layers))
+        self.residual_heads = CrossSightHeads(config)
+        self.static_heads = CrossSightHeads(config) if config.static_part else None
+        self.gate = CrossSightGate(config) if config.dataset_gate else None
+        self.evidence_head = nn.Linear(config.evidence_size, 1, bias=False) if config.evidence_size else None
+        self.dropout = nn.Dropout(config.hidden_dropout)
+        shape = (config.num_references, config.reference_length)
+        self.register_buffer("reference_tokens", torch.zeros(*shape, config.dataset_token_dim, dtype=torch.float16))
+        self.register_buffer("reference_mask", torch.zeros(*shape, dtype=torch.bool))
+        self.temperature = float(config.temperature_start)
+        self.post_init()
+
+    def forward(
+        self,
+        dataset_tokens: Tensor,
+        dataset_mask: Tensor | None = None,
+        model_views: Mapping[str, Tensor] | None = None,
+        view_mask: Mapping[str, Tensor] | None = None,
+        evidence: Tensor | None = None,
+        ranks: Tensor | None = None,
+        return_dict: bool | None = None,
+        *,
+        model_mask: Tensor | None = None,
+        member_weights: Tensor | None = None,
+        exclude_references: Tensor | None = None,
+        reference_distances: Tensor | None = None,
+        output_attentions: bool | None = None,
+    ) -> CrossSightOutput | tuple[Any, ...]:
+        r"""
+        Args:
+            dataset_tokens (`Tensor` `[B, S, Dd]`): tokens of B datasets; their order does not matter.
+            dataset_mask (`Tensor` `[B, S]`, *optional*): True for real tokens.
+            model_views (`dict[str, Tensor]`): view name → `[B, M, n, Dv]`.
+            view_mask (`dict[str, Tensor]`, *optional*): view name → `[B, M]`, True where a model has the view.
+            evidence (`Tensor` `[B, M, E]`, *optional*): measured on the target; NaN where unknown.
+            ranks (`Tensor` `[B, M]`, *optional*): true ranks, 0 = best, ties share one; NaN or -1 = not in this task.
+            model_mask (`Tensor` `[B, M]`, *optional*): False for entries that only fill up the batch (needed with
+                attention among models).
+            member_weights (`Tensor` `[B, ensemble_size]`, *optional*): weight of each task in each member's loss.
+            exclude_references (`Tensor` `[B, R]`, *optional*): training datasets that the gate must not see.
+            reference_distances (`Tensor` `[B, R]`, *optional*): `nearest_references` computed before.
+            output_attentions (`bool`, *optional*): also return attention weights (with eager attention).
+
+        Raises:
+            ValueError: shapes or view names that do not fit the configuration.
+        """
+        if not model_views:
+            raise ValueError("model_views is needed: view name → [batch, models, rows, columns]")
+        distances = self._usable_distances(reference_distances, exclude_references)
+        memory = self.encode_dataset(dataset_tokens, dataset_mask, distances, exclude_references)
+        output = self._decode(memory, model_views, view_mask, evidence, model_mask)
+        if ranks is not None and output.member_scores is not None:
+            output.loss = self._loss(output.member_scores, ranks, member_weights)
+        wanted = self.config.output_attentions if output_attentions is None else output_attentions
+        if not wanted or not output.attentions or output.attentions[0] is None:
+            output.attentions = None
+        as_dict = self.config.return_dict if return_dict is None else return_dict
+        return output if as_dict else output.to_tuple()
+
+    def encode_dataset(
+        self,
+        dataset_tokens: Tensor,
+        dataset_mask: Tensor | None = None,
+        reference_distances: Tensor | None = None,
+        exclude_references: Tensor | None = None,
+    ) -> DatasetMemory:
+        """Reads datasets `[B, S, Dd]` once; the result serves any number of models."""
+        mask, tokens = self._checked_tokens(dataset_tokens, dataset_mask)
+        gate = self._gate(tokens, mask, reference_distances, exclude_references)
+        states = self.dropout(self.dataset_norm(self.dataset_projection(tokens)))
+        attention_mask = additive_mask(mask, states.dtype)
+        for layer in self.encoder_layers:
+            states = layer(states, attention_mask)
+        if self.memory_norm is not None:
+            states = self.memory_norm(states)
+        keys_values = [layer.project_memory(states) for layer in self._decoder_layers()]
+        return DatasetMemory(keys_values, attention_mask, gate)
+
+    @torch.inference_mode()
+    def score_zoo(
+        self,
+        dataset_tokens: Any,
+        views: Mapping[str, Any],
+        view_mask: Mapping[str, Any] | None = None,
+        chunk: int = 4096,
+        *,
+        dataset_mask: Any = None,
+        evidence: Any = None,
+    ) -> CrossSightOutput:
+        """Scores a whole zoo on one dataset, a chunk of models at a time (all at once with attention among models).
+
+        Args:
+            dataset_tokens (array or `Tensor` `[S, Dd]`).
+            views (`dict`): view name → array or `Tensor` `[M, n, Dv]`, any float type; may be memory-mapped.
+            view_mask (`dict`, *optional*): view name → bool `[M]`.
+            chunk (`int`, defaults to 4096): models at a time, which bounds the memory.
+            dataset_mask (bool `[S]`, *optional*): True for real tokens.
+            evidence (`[M, E]`, *optional*): measured evidence.
+
+        Returns:
+            `CrossSightOutput` with B = 1, in float32, on the CPU.
+        """
+        was_training = self.training
+        self.eval()
+        try:
+            tokens = _as_tensor(dataset_tokens, self.device)[None]
+            mask = None if dataset_mask is None else _as_tensor(dataset_mask, self.device)[None].bool()
+            memory = self.encode_dataset(tokens, mask)
+            count = _common_length(views)
+            step = max(count, 1) if self.config.model_self_attention else chunk
+            parts = [
+                self._score_chunk(memory, views, view_mask or {}, evidence, slice(start, start + step))
+                for start in range(0, max(count, 1), step)
+            ]
+        finally:
+            self.train(was_training)
+        return _joined(parts)
+
+    @torch.no_grad()
+    def nearest_references(self, dataset_tokens: Tensor, dataset_mask: Tensor | None = None) -> Tensor:
+        """Distances `[B, R]` in [0, 2] of datasets `[B, S, Dd]` to the training datasets kept in this ranker."""
+        mask, tokens = self._checked_tokens(dataset_tokens, dataset_mask)
+        return dataset_distances(tokens, mask, self.reference_tokens, self.reference_mask, self.config.dataset_layout)
+
+    def set_references(
+        self, datasets: Sequence[Any], names: Sequence[str] = (), texts: Sequence[str] = (), length: int | None = None
+    ) -> None:
+        """Keeps training datasets, each tokens `[S, Dd]`, reduced to `length` tokens (default: the config's)."""
+        length = length or self.config.reference_length
+        kept = [
+            reduce_tokens(_as_tensor(item, torch.device("cpu")), self.config.dataset_layout, length)
+            for item in datasets
+        ]
+        tokens = torch.zeros(len(kept), length, self.config.dataset_token_dim, dtype=torch.float16)
+        mask = torch.zeros(len(kept), length, dtype=torch.bool)
+        for index, item in enumerate(kept):
+            tokens[index, : len(item)] = item.half()
+            mask[index, : len(item)] = True
+        self.config.reference_names, self.config.reference_texts = [], []
+        self.config.num_references, self.config.reference_length = len(kept), length
+        self.config.reference_names, self.config.reference_texts = list(names), list(texts)
+        self.config.validate()
+        self.reference_tokens, self.reference_mask = tokens.to(self.device), mask.to(self.device)
+
+    def set_temperature(self, temperature: float) -> None:
+        """Temperature of the losses from now on (`config.temperature_at(progress)` gives the schedule's)."""
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive, got {temperature}")
+        self.temperature = float(temperature)
+
+    def _checked_tokens(self, tokens: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        if tokens.dim() != 3 or tokens.shape[-1] != self.config.dataset_token_dim or tokens.shape[1] == 0:
+            raise ValueError(
+                f"dataset_tokens are {tuple(tokens.shape)}, expected [batch, >= 1, {self.config.dataset_token_dim}]"
+            )
+        if mask is None:
+            return tokens.new_ones(tokens.shape[:2], dtype=torch.bool), tokens.to(self.dtype)
+        if mask.shape != tokens.shape[:2]:
+            raise ValueError(f"dataset_mask is {tuple(mask.shape)}, expected {tuple(tokens.shape[:2])}")
+        mask = mask.bool()
+        return mask, torch.where(mask.unsqueeze(-1), tokens, 0.0).to(self.dtype)
+
+    def _usable_distances(self, distances: Tensor | None, excluded: Tensor | None) -> Tensor | None:
+        if distances is not None and excluded is not None and distances.shape != excluded.shape:
+            raise ValueError(f"exclude_references is {tuple(excluded.shape)}, distances are {tuple(distances.shape)}")
+        return distances
+
+    def _gate(self, tokens: Tensor, mask: Tensor, distances: Tensor | None, excluded: Tensor | None) -> Tensor:
+        """a(d) `[B]`: 0 without any token, and in training for a random share of the tasks."""
+        gate = mask.any(-1).to(tokens.dtype)
+        if self.gate is not None:
+            if distances is None:
+                distances = self.nearest_references(tokens, mask)
+            if excluded is not None:
+                distances = distances.masked_fill(excluded.bool(), FARTHEST)
+            farthest = distances.new_full((len(distances), 1), FARTHEST)
+            gate = gate * self.gate(tokens, mask, torch.cat([distances, farthest], dim=1).amin(1))
+        if self.training and self.config.dataset_token_dropout:
+            gate = gate * (torch.rand(gate.shape, device=gate.device) >= self.config.dataset_token_dropout)
+        return gate
+
+    def _decode(
+        self,
+        memory: DatasetMemory,
+        views: Mapping[str, Tensor],
+        view_mask: Mapping[str, Tensor] | None,
+        evidence: Tensor | None,
+        model_mask: Tensor | None,
+    ) -> CrossSightOutput:
+        query = self.model_query(dict(views), dict(view_mask or {}))
+        states, attentions = self.dropout(query), []
+        among_models = additive_mask(None if model_mask is None else model_mask.bool(), states.dtype)
+        for layer, (key, value) in zip(self._decoder_layers(), memory.keys_values, strict=True):
+            states, weights = layer(states, key, value, memory.attention_mask, among_models)
+            attentions.append(weights)
+        residual = self.residual_heads(states)
+        static = torch.zeros_like(residual) if self.static_heads is None else self.static_heads(query)
+        members = static + memory.gate[:, None, None] * residual + self._evidence(evidence, query.dtype)
+        if self.config.score_activation == "sigmoid":
+            members = members.sigmoid()
+        return CrossSightOutput(
+            scores=members.mean(-1),
+            scores_std=members.detach().std(-1, correction=0),
+            static=static.mean(-1),
+            residual=residual.mean(-1),
+            gate=memory.gate,
+            attentions=tuple(attentions),
+            member_scores=members,
+        )
+
+    def _decoder_layers(self) -> list[CrossSightDecoderLayer]:
+        return cast(list[CrossSightDecoderLayer], list(self.decoder_layers))
+
+    def _evidence(self, evidence: Tensor | None, dtype: torch.dtype) -> Tensor | float:
+        """h(m, d) `[B, M, 1]`; an unknown measurement adds nothing."""
+        if evidence is None:
+            return 0.0
+        if self.evidence_head is None or evidence.shape[-1] != self.config.evidence_size:
+            raise ValueError(
+                f"evidence has {evidence.shape[-1]} columns, this ranker takes {self.config.evidence_size}"
+            )
+        return self.evidence_head(torch.nan_to_num(evidence.to(dtype)))
+
+    def _loss(self, members: Tensor, ranks: Tensor, member_weights: Tensor | None) -> Tensor:
+        """Mean over tasks and ensemble members of the configured losses; tasks with fewer than two ranks count not."""
+        if ranks.shape != members.shape[:2]:
+            raise ValueError(f"ranks are {tuple(ranks.shape)}, expected {tuple(members.shape[:2])}")
+        scores, ranks = members.transpose(1, 2), ranks.unsqueeze(1)
+        losses = {
+            "listmle": lambda: listmle(scores, ranks, self.temperature),
+            "gaussian_mse": lambda: gaussian_rank_mse(scores, ranks, center=self.config.loss_center),
+            "pairwise": lambda: weighted_pairwise_logistic(scores, ranks, self.temperature),
+        }
+        weighted = [weight * losses[name]() for name, weight in self.config.loss.items() if weight]
+        per_task = torch.stack(weighted).sum(0)
+        counts = (ranked(ranks).sum(-1) > 1).float().expand(per_task.shape)
+        weights = counts if member_weights is None else counts * member_weights
+        return (per_task * weights).sum() / weights.sum().clamp(min=torch.finfo(torch.float32).tiny)
+
+    def _score_chunk(
+        self,
+        memory: DatasetMemory,
+        views: Mapping[str, Any],
+        view_mask: Mapping[str, Any],
+        evidence: Any,
+        rows: slice,
+    ) -> CrossSightOutput:
+        chunk = {name: _as_tensor(view[rows], self.device)[None] for name, view in views.items()}
+        masks = {
+            name: torch.as_tensor(mask[rows], device=self.device).bool()[None] for name, mask in view_mask.items()
+        }
+        measured = None if evidence is None else _as_tensor(evidence[rows], self.device)[None]
+        return self._decode(memory, chunk, masks, measured, None)
+
+
+def _as_tensor(values: Any, device: torch.device) -> Tensor:
+    """Float32 copy of an array or tensor; a memory-mapped array is read here."""
+    if isinstance(values, Tensor):
+        return values.to(device=device, dtype=torch.float32)
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+def _joined(parts: list[CrossSightOutput]) -> CrossSightOutput:
+    """One output of the chunks' outputs, in float32 on the CPU; the gate is the same in all."""
+    joined = CrossSightOutput(gate=parts[0]["gate"].float().cpu())
+    for name in ("scores", "scores_std", "static", "residual", "member_scores"):
+        joined[name] = torch.cat([part[name].float().cpu() for part in parts], dim=1)
+    return joined
+
+
+def _common_length(views: Mapping[str, Any]) -> int:
+    lengths = {name: len(view) for name, view in views.items()}
+    if not lengths:
+        raise ValueError("views is needed: view name → [models, rows, columns]")
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"views hold different numbers of models: {lengths}")
+    return next(iter(lengths.values()))
+
+
+__all__ = ["CrossSightModel", "CrossSightOutput", "CrossSightPreTrainedModel"]
