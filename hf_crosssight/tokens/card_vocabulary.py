@@ -10,15 +10,18 @@ from __future__ import annotations
 import re
 
 _DATA = (
-    ("imagenet-1k", r"_(in1k|imagenet_1k|imagenet1k|ilsvrc\w*|imagenet_2012|22k_1k)_|_imagenet_(?!2|12k|1k|a_|r_)"),
+    ("imagenet-1k", r"_(in1k|imagenet_1k|imagenet1k|ilsvrc\w*|imagenet_2012|(?<=_22k_)1k)_|"
+                    r"_(mae|fcmae|dino)_|_imagenet_(?!2|12k|1k|a_|r_)"),
     ("imagenet-12k", r"_(in12k|imagenet_12k)_"),
-    ("imagenet-22k", r"_(in2[12]k|imagenet_?2[12]k|(pt|ft)?22k|21k|m38m|m30m|imagenet_22k)_"),
+    ("imagenet-22k", r"_(in2[12]k|inw2[12]k|imagenet_?2[12]k|(pt|ft)?22k|21k|m38m|m30m|imagenet_22k)_"),
     ("laion", r"_(laion_?\w*|laionb|laiona)_"),
     ("wit", r"_(openai|wit_?400m|wit|clip_vit_(base|large)_patch\d+)_"),
+    ("cc12m", r"_cc12m_"),
+    ("bamboo", r"_bamboo_"),
     ("datacomp", r"_(datacomp\w*|dfndr\w*|dfn_?[25]b|dfn)_"),
     ("metaclip", r"_metaclip\w*_"),
     ("webli", r"_(webli|siglip2?|so400m)_"),
-    ("ig-1b", r"_(ig1b|ig_1b|instagram|ig3_6b|swag|wsl|swsl)_"),
+    ("ig-1b", r"_(ig1b|ig_1b|instagram|ig3_6b|swag|wsl|swsl|seer)_"),
     ("yfcc-100m", r"_(yfcc\w*|ssl)_"),
     ("lvd-142m", r"_(lvd142m|lvd_142m|dinov2)_"),
     ("lvd-1689m", r"_(lvd1689m|lvd_1689m|dinov3)_"),
@@ -129,12 +132,12 @@ def plain(text: str) -> str:
 
 
 def data_in(text: str) -> tuple[str, ...]:
-    """The known pre-training data named in a text, in the order of first mention."""
+    """The known pre-training data named in a text, in the order of last mention: what comes last shaped it last."""
     searched, found = plain(text), []
     for word, pattern in _DATA_PATTERNS:
-        match = pattern.search(searched)
-        if match:
-            found.append((match.start(), word))
+        places = [match.start() for match in pattern.finditer(searched)]
+        if places:
+            found.append((places[-1], word))
     return tuple(word for _, word in sorted(found))
 
 

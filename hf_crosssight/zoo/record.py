@@ -18,7 +18,8 @@ class ModelRecord:
         tags (`tuple[str, ...]`): further Hub tags.
         architecture (`str`, *optional*): e.g. `resnet50`, `ViTForImageClassification`.
         family (`str`, *optional*): architecture family, lower case, e.g. `resnet`, `vit`, `convnext`.
-        pretrain_data (`tuple[str, ...]`): data the weights were trained on, in order, e.g. `("imagenet-22k", "imagenet-1k")`.
+        pretrain_data (`tuple[str, ...]`): data the weights were trained on, in order, e.g.
+            `("imagenet-22k", "imagenet-1k")`.
         base_model (`str`, *optional*): id of the model it was fine-tuned from.
         params (`int`, *optional*): number of parameters.
         gmacs (`float`, *optional*): multiply-accumulates of one forward pass at `input_size`, in 1e9.

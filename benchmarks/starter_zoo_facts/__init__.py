@@ -1,0 +1,1 @@
+"""Where the facts of the bundled starter zoo come from: one file a source."""

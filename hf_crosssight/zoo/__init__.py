@@ -1,0 +1,10 @@
+"""Models to choose from: records, the columnar index that holds them with their views, and filters that say why."""
+
+from __future__ import annotations
+
+from hf_crosssight.zoo.filters import Constraints, Selection, parse_size, select
+from hf_crosssight.zoo.index import ZooIndex
+from hf_crosssight.zoo.open import open_zoo
+from hf_crosssight.zoo.record import ModelRecord
+
+__all__ = ["Constraints", "ModelRecord", "Selection", "ZooIndex", "open_zoo", "parse_size", "select"]
