@@ -23,7 +23,7 @@ from .parquet_thrift import I32, I64, LIST, STRUCT, CompactReader, Struct, Thrif
 RangeReader = Callable[[list[tuple[int, int]]], list[bytes]]
 
 MAGIC = b"PAR1"
-TAIL_BYTES = 16 * 1024  # holds the footer of most shards; a longer footer costs a second request
+MIN_TAIL, MAX_TAIL = 2 * 1024, 64 * 1024  # bytes read in the hope for the whole footer; if longer, read once more
 MAX_FOOTER_BYTES = 256 * 1024 * 1024
 _INTEGER_WIDTH = {1: 4, 2: 8}  # physical types INT32 and INT64
 
@@ -58,7 +58,7 @@ class ParquetFile:
         self.read = read
         if size < 12:
             raise ValueError("too short for a Parquet file")
-        self._tail_start = max(0, size - TAIL_BYTES)
+        self._tail_start = max(0, size - min(MAX_TAIL, max(MIN_TAIL, size // 256)))
         self._tail = read([(self._tail_start, size)])[0]
         if self._tail[-4:] != MAGIC:
             raise ValueError("not a Parquet file (no PAR1 at its end)")

@@ -64,15 +64,16 @@ def parquet_repository(root: Path, table: pa.Table, split: str = "train", **opti
 def class_sorted_repository(
     root: Path,
     shards: int = 20,
-    groups: int = 20,
-    rows: int = 50,
+    groups: int = 40,
+    rows: int = 10,
     classes: int = 20,
-    image_bytes: int = 600,
+    image_bytes: int = 4200,
     paged: bool = False,
 ) -> int:
     """A repository sorted by class, as datasets made from class folders are; returns the bytes of its images.
 
     Args:
+        image_bytes: of each image; above 4,096 pyarrow writes none into the footer as statistics.
         groups: row groups of each shard (with `paged`, pages of its only row group).
         rows: images of each of them.
         paged: written as `datasets` does today: one large row group with a page index.
