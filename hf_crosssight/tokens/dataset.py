@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.sample import DatasetSample
+from ..errors import UserError
 from .clustering import cluster
 from .dataset_statistics import (
     COUNT_STATS,
@@ -145,7 +146,7 @@ def dataset_tokens(
         progress (*optional*): called as `progress(step, done, total)`.
 
     Raises:
-        UserError: the encoder's weights are missing or not those that were checked.
+        UserError: there is no image, or the encoder's weights are missing or not those that were checked.
     """
     encoder = encoder or default_encoder()
     folder = Path(cache_dir) if cache_dir is not None else crosssight_cache() / "dataset_tokens"
@@ -201,7 +202,12 @@ def _cache_key(sample: DatasetSample, encoder: ImageEncoder) -> str:
 
 
 def _compute(sample: DatasetSample, encoder: ImageEncoder, progress: Progress | None) -> DatasetTokens:
-    unit = unit_features(encoder.encode(sample.images, progress))
+    if not len(sample.images):
+        raise UserError("The dataset has no image to read.", "Check the dataset, its split and its image column.")
+    features = encoder.encode(sample.images, progress)
+    if not np.isfinite(features).all():
+        raise UserError(f"The encoder {encoder.id} gives features that are not finite.", "Name another encoder.")
+    unit = unit_features(features)
     if sample.labels is None:
         labels = cluster(unit, max(1, min(CLUSTERS, len(unit) // _IMAGES_PER_CLUSTER)))
         hits, names = None, tuple(f"cluster {c + 1}" for c in range(int(labels.max()) + 1))
