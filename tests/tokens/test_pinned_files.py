@@ -55,12 +55,17 @@ def test_a_cache_that_is_no_folder_only_costs_time(pinned, tmp_path):
     assert verified_path(pinned[0], pinned[1], "some-package") == pinned[0]
 
 
+def write_half(target):
+    with atomic_file(target) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+
+
 def test_atomic_file_keeps_the_old_content_on_failure(tmp_path):
     target = tmp_path / "deep" / "file.txt"
     with atomic_file(target) as temporary:
         temporary.write_text("old")
-    with pytest.raises(KeyboardInterrupt), atomic_file(target) as temporary:
-        temporary.write_text("half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        write_half(target)
     assert target.read_text() == "old"
     assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
