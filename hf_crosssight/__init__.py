@@ -37,3 +37,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME_OF})
+
+
+def _arrange_registration() -> None:
+    from .registration import register_when_transformers_loads
+
+    register_when_transformers_loads()
+
+
+_arrange_registration()

@@ -2,12 +2,17 @@
 
 The other files of this room import torch, transformers and one another only, so that `save_pretrained` can copy them
 into a repository that loads with `trust_remote_code=True`. Names load on first use.
+
+transformers is imported first: its import sets off the registration of these classes (`hf_crosssight.registration`),
+which must not find one of the files below half imported.
 """
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
+
+import transformers  # noqa: F401
 
 _HOME_OF = {
     "CrossSightConfig": "configuration_crosssight",

@@ -101,17 +101,17 @@ class CrossSightConfig(PreTrainedConfig):
     model_type = "crosssight"
     attribute_map = {"num_hidden_layers": "decoder_layers"}  # noqa: RUF012 - transformers declares it a ClassVar
 
-    dataset_token_dim: int = 1720
+    dataset_token_dim: int = 1731
     dataset_layout: dict[str, list[int]] = field(
         default_factory=lambda: {
             "kind": [0, 3],
             "prototype": [3, 1283],
-            "stats": [1283, 1291],
-            "global": [1291, 1336],
-            "text": [1336, 1720],
+            "stats": [1283, 1294],
+            "global": [1294, 1344],
+            "text": [1344, 1731],
         }
     )
-    view_shapes: dict[str, list[int]] = field(default_factory=lambda: {"structure": [25, 40], "card": [1, 448]})
+    view_shapes: dict[str, list[int]] = field(default_factory=lambda: {"structure": [25, 32], "card": [1, 528]})
     evidence_size: int = 0
 
     hidden_size: int = 128

@@ -14,9 +14,16 @@ from transformers import initialization as init
 
 from .attention_crosssight import CrossSightDecoderLayer, CrossSightEncoderLayer, additive_mask
 from .configuration_crosssight import CrossSightConfig
+from .dataset_crosssight import (
+    FARTHEST,
+    CrossSightDatasetEmbedding,
+    CrossSightGate,
+    ZeroInitLinear,
+    dataset_distances,
+    reduce_tokens,
+)
 from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory
 from .ranking_losses import gaussian_rank_mse, listmle, ranked, weighted_pairwise_logistic
-from .references_crosssight import FARTHEST, CrossSightGate, ZeroInitLinear, dataset_distances, reduce_tokens
 from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder
 
 
@@ -48,6 +55,9 @@ class CrossSightPreTrainedModel(PreTrainedModel):
         elif isinstance(module, CrossSightModelQuery):
             for embedding in module.missing.values():
                 init.normal_(embedding, mean=0.0, std=0.1)
+        elif isinstance(module, CrossSightDatasetEmbedding):
+            init.zeros_(module.token_center)
+            init.ones_(module.token_scale)
         elif isinstance(module, CrossSightModel):
             init.zeros_(module.reference_tokens)
             init.zeros_(module.reference_mask)
@@ -65,8 +75,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
 
     def __init__(self, config: CrossSightConfig):
         super().__init__(config)
-        self.dataset_projection = nn.Linear(config.dataset_token_dim, config.hidden_size)
-        self.dataset_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dataset_embedding = CrossSightDatasetEmbedding(config)
         self.encoder_layers = nn.ModuleList(CrossSightEncoderLayer(config) for _ in range(config.encoder_layers))
         self.memory_norm = (
             nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.encoder_layers else None
@@ -141,7 +150,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         """Reads datasets `[B, S, Dd]` once; the result serves any number of models."""
         mask, tokens = self._checked_tokens(dataset_tokens, dataset_mask)
         gate = self._gate(tokens, mask, reference_distances, exclude_references)
-        states = self.dropout(self.dataset_norm(self.dataset_projection(tokens)))
+        states = self.dropout(self.dataset_embedding(tokens))
         attention_mask = additive_mask(mask, states.dtype)
         for layer in self.encoder_layers:
             states = layer(states, attention_mask)
@@ -215,6 +224,10 @@ class CrossSightModel(CrossSightPreTrainedModel):
         self.config.reference_names, self.config.reference_texts = list(names), list(texts)
         self.config.validate()
         self.reference_tokens, self.reference_mask = tokens.to(self.device), mask.to(self.device)
+
+    def fit_token_scale(self, datasets: Sequence[Any]) -> None:
+        """Centres and scales dataset tokens by those of training datasets, each `[S, Dd]`; call before training."""
+        self.dataset_embedding.fit(torch.cat([_as_tensor(item, self.device) for item in datasets]))
 
     def set_temperature(self, temperature: float) -> None:
         """Temperature of the losses from now on (`config.temperature_at(progress)` gives the schedule's)."""

@@ -1,4 +1,4 @@
-"""How far a dataset is from the training datasets that a ranker keeps, and the gate that follows from it."""
+"""What the ranker makes of dataset tokens: their embedding, the distance to its training datasets, and the gate."""
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +83,51 @@ def reduce_tokens(tokens: Tensor, layout: dict[str, list[int]], length: int) -> 
     if len(indices) > room:
         indices = indices[torch.linspace(0, len(indices) - 1, room).round().long()] if room else indices[:0]
     return torch.cat([tokens[indices], others])
+
+
+class CrossSightDatasetEmbedding(nn.Module):
+    """Projects dataset tokens `[B, S, Dd]` to `[B, S, H]`, after taking off what all datasets have in common.
+
+    `token_center` and `token_scale` are buffers: columns' means over the prototypes, global tokens and text tokens of
+    the training datasets, and one divisor for each of the three parts (0 and 1 until `fit` is called).
+    """
+
+    token_center: Tensor
+    token_scale: Tensor
+
+    def __init__(self, config: CrossSightConfig):
+        super().__init__()
+        self.layout = config.dataset_layout
+        self.linear = nn.Linear(config.dataset_token_dim, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.register_buffer("token_center", torch.zeros(config.dataset_token_dim))
+        self.register_buffer("token_scale", torch.ones(config.dataset_token_dim))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        present = self._columns_present(tokens)
+        centered = torch.where(present, tokens - self.token_center.to(tokens.dtype), 0.0)
+        return self.norm(self.linear(centered / self.token_scale.to(tokens.dtype)))
+
+    @torch.no_grad()
+    def fit(self, tokens: Tensor) -> None:
+        """Sets centre and scale from the tokens `[N, Dd]` of the training datasets, taken together."""
+        tokens = tokens.to(self.token_center)
+        self.token_center.zero_()
+        self.token_scale.fill_(1.0)
+        for kind, part in enumerate(("prototype", "global", "text")):
+            columns = slice(*self.layout[part])
+            rows = tokens[tokens[:, self.layout["kind"][0] + kind] > 0.5][:, columns]
+            if len(rows) > 1:
+                self.token_center[columns] = rows.mean(0)
+                self.token_scale[columns] = rows.var(0).mean().sqrt().clamp(min=1e-3)
+
+    def _columns_present(self, tokens: Tensor) -> Tensor:
+        """Bool `[B, S, Dd]`: columns that a token of its kind fills (the one-hot kind and the statistics always)."""
+        present = torch.ones_like(tokens, dtype=torch.bool)
+        for kind, part in enumerate(("prototype", "global", "text")):
+            column = self.layout["kind"][0] + kind
+            present[..., slice(*self.layout[part])] = tokens[..., column : column + 1] > 0.5
+        return present
 
 
 class ZeroInitLinear(nn.Linear):
