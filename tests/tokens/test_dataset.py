@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from hf_crosssight.tokens.prototypes import PROTOTYPE_STATS
 
 from .pictures import drawing, drawings
 
+ROOT = Path(__file__).parents[2]
 WIDTH = dataset_token_dim()
 
 
@@ -234,7 +236,7 @@ def test_a_cache_hit_loads_neither_torch_nor_an_encoder(shapes, cache):
         f"print(len(dataset_tokens(drawings(6), cache_dir={str(cache)!r}).values));"
         "assert not {'torch', 'transformers', 'sklearn', 'scipy'} & set(sys.modules)"
     )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "5"
 
 

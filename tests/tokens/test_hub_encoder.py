@@ -96,3 +96,26 @@ def test_code_of_a_repository_is_not_run(tmp_path):
     with pytest.raises(UserError):
         hub_encoder(folder)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_backbone_of_the_hub_carries_its_commit(tmp_path, monkeypatch, images):
+    from huggingface_hub import constants
+
+    from hf_crosssight.hub.client import HubClient
+    from hf_crosssight.tokens.image_encoder import encoder_from_id
+    from tests.hub import LoopbackHub
+
+    folder = save(tmp_path / "root" / "models" / "acme" / "tiny-vit", head=False)
+    (folder / "pytorch_model.bin").write_bytes(b"never fetched")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with LoopbackHub(tmp_path / "root") as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        encoder = hub_encoder("acme/tiny-vit")
+        assert encoder.id == f"acme/tiny-vit@{HubClient().resolve('acme/tiny-vit').sha}"
+        assert np.array_equal(encoder.encode(images), hub_encoder(folder).encode(images))
+        assert encoder_from_id(encoder.id) is encoder
+        assert not [request for request in hub.requests if "pytorch_model.bin" in request.path]
+        with pytest.raises(UserError, match="acme/no-such"):
+            hub_encoder("acme/no-such")
