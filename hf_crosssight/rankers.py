@@ -97,12 +97,20 @@ def _load(folder: Path, name: str) -> CrossSightModel:
     from hf_crosssight.models import CrossSightModel
 
     try:
-        return CrossSightModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+        model, report = CrossSightModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
     except (SafetensorError, ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
         raise UserError(
             f"the ranker '{name}' cannot be loaded: {type(error).__name__}: {error}",
             "its files are damaged or of another version; fetch or train it again",
         ) from error
+    if report["missing_keys"] or report["mismatched_keys"]:  # transformers would fill these with random numbers
+        raise UserError(
+            f"the ranker '{name}' cannot be loaded: its weights are not those of its config.json",
+            "fetch or train it again",
+        )
+    return model.eval()
 
 
 def _digest(path: Path) -> str:
