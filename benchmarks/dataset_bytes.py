@@ -3,9 +3,9 @@
     python benchmarks/dataset_bytes.py            # class-sorted, 20 shards, both layouts; fails at 5 % or more
     python benchmarks/dataset_bytes.py --large    # the same of 640 MB
 
-A class-sorted Parquet repository is made in a temporary folder and read from a Hub on the loopback device. `groups` are
-row groups of a few images, as older exports have them; `pages` is one large row group a shard with a page index, as
-`datasets` writes today.
+A class-sorted Parquet repository is made in a temporary folder and read from a Hub on the loopback device. `groups`
+are row groups of a few images, as older exports have them; `pages` is one large row group a shard with a page index,
+as `datasets` writes today.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def main() -> int:
     for option, default in (("shards", 20), ("groups", 40), ("rows", 10), ("classes", 20), ("image-bytes", 4200)):
         parser.add_argument(f"--{option}", type=int, default=default)
     parser.add_argument("--images-per-class", type=int, default=10)
-    parser.add_argument("--large", action="store_true", help="20 shards of 32 MB: 16 groups of 100 images of 20 kB")
+    parser.add_argument("--large", action="store_true", help="20 shards of 32 MB: 32 groups of 50 images of 20 kB")
     arguments = parser.parse_args()
     if arguments.large:
-        arguments.groups, arguments.rows, arguments.image_bytes = 16, 100, 20_000
+        arguments.groups, arguments.rows, arguments.image_bytes = 32, 50, 20_000
     with tempfile.TemporaryDirectory() as folder, LoopbackHub(folder) as hub:
         os.environ.update(HF_ENDPOINT=hub.url, HF_HOME=str(Path(folder) / "home"), HF_HUB_OFFLINE="0")
         shares = [measure(layout, arguments, Path(folder), hub) for layout in ("groups", "pages")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
@@ -38,6 +39,9 @@ def hub_sample(
             "Run once without --offline with the same options; the sample is then kept.",
         )
     sample = tree_sample(hub_tree(repo, client), request, progress)
+    if repo.from_cache:  # files may be missing there, so this is not what a run with network would give
+        note = f"offline: only the files of {repo.id} that are in the cache were looked at"
+        return replace(sample, warnings=(*sample.warnings, note))
     sample_cache.store(kept, sample)
     return sample
 
@@ -65,5 +69,5 @@ def hub_tree(repo: ResolvedRepo, client: HubClient) -> FileTree:
         {file.path: file.size for file in repo.files},
         read_ranges,
         size_of,
-        stream={"path": repo.id, "revision": repo.sha, "token": client.token},
+        stream={} if repo.from_cache else {"path": repo.id, "revision": repo.sha, "token": client.token},
     )

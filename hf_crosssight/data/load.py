@@ -89,7 +89,12 @@ def _named_sample(
         from .local import local_sample
 
         return local_sample(path, request, progress)
-    if not name.strip() or name.startswith(("/", "./", "../", "~")) or "\\" in name or name.count("/") > 1:
+    if (
+        not name.strip()
+        or name.startswith(("/", "./", "../", "~"))
+        or "\\" in name
+        or name.split("@")[0].count("/") > 1
+    ):
         raise UserError(f"there is no folder {name!r}", _FORMS)
     from ..hub import HubClient
     from .hub_dataset import hub_sample

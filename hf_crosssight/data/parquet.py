@@ -26,6 +26,7 @@ MAX_LABEL_READS = 1000  # label chunks fetched at most; each is a request to the
 LABEL_BATCH = 64  # label chunks fetched before looking whether there is enough to choose from
 PLENTY = 10  # rows known for each row needed, at which no more labels are read
 WORKERS = 8
+MAX_BYTES_AT_ONCE = 64 * 1024 * 1024  # of image pages in memory, unless one alone is larger
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -100,10 +101,16 @@ class _Table:
     ) -> None:
         self.shards, self.files, self.request, self.label = shards, files, request, picked.label
         schema = files[0].arrow_schema()
-        is_struct = str(schema.field(picked.image.name).type).startswith("struct")
+        kind = str(schema.field(picked.image.name).type)
+        if "string" in kind and not kind.startswith("struct"):
+            raise UserError(
+                f"column {picked.image.name!r} holds paths or addresses of images, not images",
+                "Name another column with --image-column, or give a dataset that holds its images.",
+            )
+        is_struct = kind.startswith("struct")
         self.image_path = (picked.image.name, "bytes") if is_struct else (picked.image.name,)
         self.units: list[tuple[int, Unit]] = []  # (number of the shard, unit)
-        found = _in_threads(self._image_units, range(len(files)), "", None)
+        found = _in_threads(self._image_units, range(len(files)))
         for number, units in enumerate(found):
             self.units += [(number, unit) for unit in units]
         rows = np.asarray([unit.num_rows for _, unit in self.units], dtype=np.int64)
@@ -128,7 +135,9 @@ class _Table:
         """(row, encoded image) of the rows, each unit fetched once."""
         units, starts = np.unique(self.group_of_row[rows], return_index=True)
         parts = list(zip(units.tolist(), np.split(rows, starts[1:]), strict=True))
-        for found in _in_threads(self._images_of, parts, "", None):
+        largest = max(float(self.costs[units].max(initial=1)), 1.0)
+        workers = int(min(WORKERS, max(1, MAX_BYTES_AT_ONCE // largest)))
+        for found in _in_threads(self._images_of, parts, workers=workers):
             yield from found
 
     def _images_of(self, part: tuple[int, np.ndarray]) -> list[tuple[int, Any]]:
@@ -195,17 +204,21 @@ class _Table:
     def _label_chunks(self, groups: Sequence[tuple[int, Unit]]) -> Iterator[list[Any]]:
         assert self.label is not None
         path = (self.label.name,)
-        return _in_threads(lambda group: self._decode(*group, path).to_pylist(), groups, "", None)
+        return _in_threads(lambda group: self._decode(*group, path).to_pylist(), groups)
 
 
 def _in_threads(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], step: str, progress: Progress | None
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    step: str = "",
+    progress: Progress | None = None,
+    workers: int = WORKERS,
 ) -> Iterator[_Result]:
     """Results in order, a few ahead at most: requests overlap, and what is not yet used stays small."""
     items = list(items)
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        for start in range(0, len(items), WORKERS):
-            for offset, result in enumerate(pool.map(work, items[start : start + WORKERS])):
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        for start in range(0, len(items), workers):
+            for offset, result in enumerate(pool.map(work, items[start : start + workers])):
                 if progress and step:
                     progress(step, start + offset + 1, len(items))
                 yield result

@@ -64,10 +64,11 @@ class RowChooser:
         """Groups, best first, that together give what is needed as far as there is enough."""
         costs = self.costs
         assert costs is not None
-        pairs, counts = np.unique(np.stack([groups, codes]), axis=1, return_counts=True)
+        span = int(codes.max(initial=0)) + 1
+        pairs, counts = np.unique(groups * span + codes, return_counts=True)
         members: dict[int, list[tuple[int, int]]] = {}
-        for (group, code), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
-            members.setdefault(group, []).append((code, count))
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            members.setdefault(pair // span, []).append((pair % span, count))
         place = {group: number for number, group in enumerate(dict.fromkeys(groups.tolist()))}
         left = dict(need)
 

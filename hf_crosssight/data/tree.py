@@ -13,7 +13,7 @@ from ..errors import CrossSightError, HubError, UserError
 from .dataset_card import describe, split_front_matter
 from .draw import draw
 from .folder import METADATA_FILES, find_images, folder_rows
-from .layout import Layout, find_layout
+from .layout import Layout, choose_split, find_layout
 from .parquet import Shard, parquet_rows
 from .request import Progress, SampleRequest
 from .rows import Origin
@@ -48,7 +48,7 @@ class FileTree:
         read_ranges: bytes `[start, stop)` of a file: (path, ranges) -> pieces.
         size_of: size of a file whose size is not known.
         folders: paths of the folders, where folders can be empty.
-        stream: options of `datasets.load_dataset` that name this tree.
+        stream: options of `datasets.load_dataset` that name this tree; empty if it cannot be streamed.
     """
 
     id: str
@@ -141,9 +141,9 @@ def _streamed_sample(
     tree: FileTree, description: str, request: SampleRequest, progress: Progress | None
 ) -> DatasetSample:
     """What `datasets` makes of the files, read as a stream."""
+    if not tree.stream:
+        raise UserError(f"{tree.id} can only be streamed, and the network is off", "Run once without --offline.")
     from datasets import get_dataset_config_names, load_dataset
-
-    from .layout import choose_split
 
     if progress:
         progress("opening the stream", 0, None)

@@ -122,6 +122,21 @@ def test_the_same_commit_is_not_read_twice_and_a_new_one_is(tmp_path, hub):
     assert load_sample("acme/pets").num_rows == 4
 
 
+def test_files_that_are_in_the_cache_are_read_offline(tmp_path, hub):
+    pets(tmp_path)
+    client = HubClient()
+    repo = client.resolve("acme/pets", "dataset")
+    client.download(repo, "data/train-00000-of-00001.parquet")
+    sample = load_sample("acme/pets", offline=True, images_per_class=2)
+    assert len(sample.images) == 4
+    assert any("in the cache" in warning for warning in sample.warnings)
+
+
+def test_a_revision_may_have_slashes(hub_home):
+    with pytest.raises(UserError, match="not in the local cache"):
+        load_sample("acme/pets@refs/convert/parquet", offline=True)
+
+
 def test_nothing_cached_and_offline(hub_home):
     with pytest.raises(UserError) as caught:
         load_sample("acme/unseen", offline=True)

@@ -151,6 +151,14 @@ def test_corrupt_rows_of_parquet_are_named_by_file_and_row(tmp_path):
     assert "row 7 of data/train-00000-of-00001.parquet" in sample.warnings[0]
 
 
+def test_a_column_of_addresses_is_refused(tmp_path):
+    images = [encoded(picture(number)) for number in range(2)]
+    table = image_table(images, [0, 1]).drop_columns(["image"]).append_column("image", [["http://a", "http://b"]])
+    parquet_repository(tmp_path, table)
+    with pytest.raises(UserError, match="holds paths or addresses"):
+        load_sample(tmp_path)
+
+
 def test_a_truncated_parquet_file_is_told(tmp_path):
     parquet_repository(tmp_path, image_table([encoded(picture(0))], [0]))
     file = tmp_path / "data" / "train-00000-of-00001.parquet"
