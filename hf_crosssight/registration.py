@@ -22,7 +22,7 @@ _registered = False
 def register() -> None:
     """Registers configuration, model, feature extractor and pipeline task with transformers; once is enough."""
     global _registered
-    if _registered or _is_initializing("hf_crosssight.pipeline"):  # that module calls back when it is whole
+    if _registered or _pipeline_is_half_imported():  # that module calls back when it is whole
         return
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
     from transformers.pipelines import PIPELINE_REGISTRY
@@ -60,6 +60,11 @@ def cancel() -> None:
 def _is_initializing(name: str) -> bool:
     """Whether a module is in the middle of its import."""
     return getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False)
+
+
+def _pipeline_is_half_imported() -> bool:
+    module = sys.modules.get("hf_crosssight.pipeline")
+    return module is not None and not hasattr(module, "ModelRankingPipeline")
 
 
 def _is_waiting() -> bool:
