@@ -32,7 +32,7 @@ def test_models_without_any_spread_each_have_their_own_tier():
 
 def test_interval_is_symmetric_and_ninety_percent_of_a_normal():
     scores = Scores(np.array([1.0]), np.array([0.5]), np.array([0.7]), np.array([0.3]))
-    assert scores.high[0] - 1.0 == 1.0 - scores.low[0] == 0.5 * SIGMAS
+    assert np.allclose([scores.high[0] - 1.0, 1.0 - scores.low[0]], 0.5 * SIGMAS)
     from scipy.stats import norm
 
     assert np.isclose(norm.cdf(SIGMAS) - norm.cdf(-SIGMAS), 0.90)

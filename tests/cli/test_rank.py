@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from hf_crosssight.cli.main import main
+from hf_crosssight.cli.entry import main
 
 
 def run(*arguments: str) -> int:

@@ -7,8 +7,8 @@ import time
 import pytest
 
 import hf_crosssight
-from hf_crosssight.cli import main as entry
-from hf_crosssight.cli.main import main
+from hf_crosssight.cli import entry
+from hf_crosssight.cli.entry import main
 from hf_crosssight.errors import HubError, UserError
 
 
