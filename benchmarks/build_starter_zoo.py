@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from starter_zoo_facts.named_shape import NamedShape
 
 from hf_crosssight.tokens.card import pretrain_data_of
 from hf_crosssight.tokens.card_vocabulary import family_of
+from hf_crosssight.tokens.structure import num_outputs
+from hf_crosssight.zoo import known_costs
 from hf_crosssight.zoo.model_facts import ModelFacts, index_of
 from hf_crosssight.zoo.record import ModelRecord
 
@@ -100,6 +103,22 @@ def _timm_model(entry: dict[str, Any], facts: dict[str, Any], cost: tuple[Any, A
     return ModelFacts(record, "", tensors, {"num_classes": entry["num_classes"]}, measured)
 
 
+def _cost_rows(model: ModelFacts) -> list[tuple[str, int, float, float]]:
+    record = model.record
+    if model.tensors is None or not (record.gmacs and record.macts and record.input_size):
+        return []
+    key = known_costs.backbone_key(model.tensors, num_outputs(model.config))
+    return [(key, record.input_size, record.gmacs, record.macts)]
+
+
+def _with_cost(model: ModelFacts) -> ModelFacts:
+    """The model with the cost of its backbone, if that is one of timm's."""
+    if model.tensors is None:
+        return model
+    gmacs, macts = known_costs.known_cost(model.tensors, model.record.input_size, num_outputs(model.config))
+    return replace(model, record=replace(model.record, gmacs=gmacs, macts=macts))
+
+
 def _is_classifier(outputs: int) -> bool:
     """ImageNet's 1,000 classes or a larger label set; fewer outputs are the width of an image-text embedding."""
     return outputs == 1000 or outputs > 10_000
@@ -116,8 +135,10 @@ def main(arguments: list[str] | None = None) -> int:
     # transformers first: once torchvision is stubbed out for timm, transformers would take the stubs for the real one.
     native = transfergraph.models(options.tables / "transfergraph_models.csv")
     models = timm_models(options.tables, options.cache / "timm_architectures.jsonl")
+    rows = known_costs.write_table([row for model in models for row in _cost_rows(model)])
+    print(f"{rows} known costs")
     known = {model.record.model_id for model in models}
-    models += [model for model in native if model.record.model_id not in known]
+    models += [_with_cost(model) for model in native if model.record.model_id not in known]
     zoo = index_of(models, id="starter", sources=SOURCES)
     zoo.save(options.out)
     size = sum(path.stat().st_size for path in options.out.iterdir())

@@ -46,7 +46,12 @@ _ATTENTION = re.compile(r"att(n|ention)", re.I)
 _ATTENTION_OUT = re.compile(r"(^|[._])(proj|out_proj|o_proj|to_out|dense|out|o)([._]\d+)?$", re.I)
 _HEAD = {"head", "heads", "fc", "classifier", "last_linear", "logits", "classification_head", "head_dist",
          "cls_classifier", "distillation_classifier"}
-_STEM = re.compile(r"stem|embed|conv1|bn1|norm1|_token|pos_", re.I)
+_STEM = re.compile(r"stem|embed|conv1|bn1|norm[01]|_token|pos_", re.I)
+_COUNTER = re.compile(
+    r"\d+|[sb]\d+|(layers?|stages?|blocks?|level|conv(2d)?|features|transition|dense(block|layer)?|mixed|group|unit|fc|dw|pw)"
+    r"[_-]?(?!\d+x\d)\d+\w*",
+    re.I,
+)
 
 
 class Tensor(Protocol):
@@ -100,7 +105,7 @@ def place_tensors(tensors: Iterable[Tensor], num_labels: int | None = None) -> l
         tensors: names, safetensors dtypes and shapes, in any order.
         num_labels (`int`, *optional*): outputs of the classifier, to find a head whose name does not tell.
     """
-    entries = sorted((e for e in map(_entry, tensors) if e is not None), key=_order)
+    entries = _network_order([e for e in map(_entry, tensors) if e is not None])
     ranks = {e.module: len(e.shape) for e in entries if len(e.shape) <= 1 and e.leaf in ("weight", "gamma")}
     stem, head = _find_stem(entries), _find_head(entries, num_labels)
     placed: list[PlacedTensor] = []
@@ -126,19 +131,42 @@ def _entry(tensor: Tensor) -> _Entry | None:
     return _Entry(tensor.name.replace("/", "."), module, leaf, shape, small_integer)
 
 
-def _order(entry: _Entry) -> tuple[int, tuple[tuple[int, int | str], ...]]:
-    """Sorts stem, body, head; within a section by the numbers in the path as numbers, so that block 10 follows 9."""
-    parts = entry.name.split(".")
-    containers = parts[:-2]
-    numbered = any(any(c.isdigit() for c in part) for part in containers)
-    if parts[0] in _HEAD or (any(p in _HEAD for p in parts[:-1]) and not _digits_before_head(parts)):
-        section = 3
-    elif numbered:
-        section = 1
-    else:
-        section = 0 if _STEM.search(entry.name) else 2 if _NORM.search(entry.name) else 1
-    pieces = re.split(r"(\d+)", entry.name)
-    return section, tuple((0, int(p)) if p.isdigit() else (1, p) for p in pieces if p)
+def _network_order(entries: list[_Entry]) -> list[_Entry]:
+    """Stem, numbered body, what follows it without a number, head; block 10 after block 9.
+
+    A downsampling layer belongs between two stages: some write it as the start of the later, some as the end of the
+    earlier one, in which case the first stage has one.
+    """
+    ends_stage = any("0.downsampl" in entry.name for entry in entries)
+    numbered = any(_is_numbered(entry) for entry in entries)
+
+    def key(entry: _Entry) -> tuple[int, list[tuple[int, int, str]]]:
+        parts = entry.name.split(".")
+        if any(part in _HEAD for part in parts[:-1]) and not _digits_before_head(parts):
+            section = 3
+        elif re.match(r"\D*(stem|embed)", entry.name):
+            section = 0
+        elif _is_numbered(entry):
+            section = 1
+        else:
+            section = 0 if _STEM.search(entry.name) else 2 if numbered or _NORM.search(entry.name) else 1
+        pieces = re.split(r"(\d+)", entry.name.lower())
+        return section, [_piece_key(piece, ends_stage) for piece in pieces if piece]
+
+    return sorted(entries, key=key)
+
+
+def _is_numbered(entry: _Entry) -> bool:
+    """Whether the path counts blocks or layers (`blocks.3`, `layer2`), not just a version (`mobilenet_v2`)."""
+    return any(_COUNTER.fullmatch(part) for part in entry.module.split("."))
+
+
+def _piece_key(piece: str, ends_stage: bool) -> tuple[int, int, str]:
+    if piece.isdigit():
+        return 1, int(piece), ""
+    if piece.startswith(".downsampl"):
+        return (3 if ends_stage else 0), 0, piece
+    return 2, 0, piece
 
 
 def _digits_before_head(parts: list[str]) -> bool:

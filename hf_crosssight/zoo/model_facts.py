@@ -16,6 +16,7 @@ from hf_crosssight.tokens.card_vocabulary import family_of
 from hf_crosssight.tokens.structure import num_outputs, parameter_count, structure_view
 from hf_crosssight.tokens.tensor_kinds import Tensor, place_tensors
 from hf_crosssight.zoo.index import ZooIndex
+from hf_crosssight.zoo.known_costs import known_cost
 from hf_crosssight.zoo.record import ModelRecord
 
 
@@ -61,6 +62,8 @@ def facts_from_repo(
     """
     architecture = _architecture(config, model_id)
     implied = "timm" if "pretrained_cfg" in config else "transformers" if "model_type" in config else None
+    size = _input_size(config, image_processor or {})
+    gmacs, macts = known_cost(tensors, size, num_outputs(config))
     record = ModelRecord(
         model_id=model_id,
         revision=revision,
@@ -72,7 +75,9 @@ def facts_from_repo(
         family=family_of(architecture, config.get("model_type"), model_id),
         base_model=card.base_model,
         params=parameter_count(place_tensors(tensors)) or None,
-        input_size=_input_size(config, image_processor or {}),
+        gmacs=gmacs,
+        macts=macts,
+        input_size=size,
         sources=(source,),
     )
     data = _pretrain_data(record, card, config)

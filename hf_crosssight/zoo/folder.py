@@ -1,0 +1,127 @@
+"""A zoo from a folder of model repositories: sub-folders `name/` or `org/name/` with config.json and safetensors.
+
+Only configs, cards and tensor headers are read. A repository that cannot be used is skipped with its reason. Links
+that leave the folder are not followed: a zoo folder may come from a stranger.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hf_crosssight.errors import CrossSightError, UserError
+from hf_crosssight.hub.safetensors import folder_tensors
+from hf_crosssight.tokens.card_reading import read_card
+from hf_crosssight.zoo.index import ZooIndex
+from hf_crosssight.zoo.model_facts import ModelFacts, facts_from_repo, index_of
+from hf_crosssight.zoo.repo_files import (
+    CONFIG,
+    IMAGE_PROCESSOR,
+    README,
+    UnreadableRepoError,
+    check_files,
+    looks_like_repo,
+    parse_config,
+    parse_optional,
+)
+
+Progress = Callable[[str, int, int | None], None]
+
+_LARGEST_TEXT = 8 << 20  # bytes of a config or README; label lists of 20,000 classes take about one
+_NAMED_REASONS = 5
+
+
+def read_folder(folder: str | Path, *, progress: Progress | None = None) -> ZooIndex:
+    """The models of a folder, by id; those left out stand in `ZooIndex.skipped`.
+
+    Raises:
+        UserError: the folder holds no model that can be used; the message names the reasons.
+    """
+    root = Path(folder)
+    repos = list(_repos(root))
+    models: list[ModelFacts] = []
+    skipped: list[tuple[str, str]] = []
+    for done, (model_id, path) in enumerate(repos):
+        if progress is not None:
+            progress("reading models", done, len(repos))
+        try:
+            models.append(_read_repo(root, model_id, path))
+        except (UnreadableRepoError, CrossSightError, OSError) as error:
+            skipped.append((model_id, _reason(error)))
+    if progress is not None:
+        progress("reading models", len(repos), len(repos))
+    if not models:
+        raise _nothing_usable(root, skipped)
+    return index_of(models, id=str(folder), skipped=tuple(skipped))
+
+
+def _repos(root: Path) -> Iterator[tuple[str, Path]]:
+    """(id, folder) of every model repository one or two levels down, by name."""
+    for path in _subfolders(root):
+        if looks_like_repo(_names(path)):
+            yield path.name, path
+            continue
+        for inner in _subfolders(path):
+            if looks_like_repo(_names(inner)):
+                yield f"{path.name}/{inner.name}", inner
+
+
+def _subfolders(path: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
+
+
+def _read_repo(root: Path, model_id: str, path: Path) -> ModelFacts:
+    names = _names(path)
+    for entry in (path, *(path / name for name in names)):
+        if not entry.resolve().is_relative_to(root.resolve()):
+            raise UnreadableRepoError(f"{entry.name} is a link that leaves the folder")
+    check_files(names)
+    config = parse_config(_content(path / CONFIG))
+    readme = (_content(path / README) or b"").decode("utf-8", "replace")
+    return facts_from_repo(
+        model_id,
+        config,
+        read_card(readme, config, model_id),
+        folder_tensors(path),
+        image_processor=parse_optional(_content(path / IMAGE_PROCESSOR)),
+        source="folder",
+    )
+
+
+def _content(path: Path) -> bytes | None:
+    """A small file's bytes; `None` where there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_TEXT + 1)
+    if len(content) > _LARGEST_TEXT:
+        raise UnreadableRepoError(f"its {path.name} is larger than {_LARGEST_TEXT >> 20} MB")
+    return content
+
+
+def _reason(error: Exception) -> str:
+    return error.what if isinstance(error, CrossSightError) else str(error)
+
+
+def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> UserError:
+    wanted = "A zoo folder has sub-folders name/ or org/name/ with config.json and *.safetensors."
+    if not root.is_dir():
+        return UserError(f"There is no folder {root}.", "Name a zoo folder, an index folder, a Hub id or `starter`.")
+    if looks_like_repo(_names(root)):
+        return UserError(f"{root} is a model repository, not a folder of them.", wanted)
+    if not skipped:
+        return UserError(f"{root} holds no model repository.", wanted)
+    named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_NAMED_REASONS])
+    more = f"; and {len(skipped) - _NAMED_REASONS} more" if len(skipped) > _NAMED_REASONS else ""
+    return UserError(f"No model of {root} can be used. {named}{more}.", wanted)

@@ -1,0 +1,81 @@
+"""Multiply-accumulates of networks that are known by the shapes of their layers.
+
+Headers tell a network's shapes, not its strides, so its cost cannot be read from a file. But most repositories hold a
+well-known backbone, perhaps with a new head. A small bundled table maps the shapes of the layers before the head to
+the measured cost; shapes that belong to networks of different cost are not in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from statistics import median
+
+from hf_crosssight.tokens.tensor_kinds import WEIGHT_LAYERS, Tensor, place_tensors
+
+TABLE = Path(__file__).parents[1] / "assets" / "known_costs.parquet"
+_AGREE = 0.03  # relative: two networks of the same shapes may differ by this much and still count as one
+_MAX_ZOOM = 2.0  # a cost is carried to another input size only within this factor
+
+
+def backbone_key(tensors: Iterable[Tensor], num_labels: int | None = None) -> str:
+    """A digest of the shapes of all layers before the head, in any order and under any names."""
+    placed = place_tensors(tensors, num_labels)
+    shapes = sorted(tensor.shape for tensor in placed if tensor.kind in WEIGHT_LAYERS and tensor.kind != "head")
+    return hashlib.sha256(repr(shapes).encode()).hexdigest()[:12] if shapes else ""
+
+
+def known_cost(
+    tensors: Iterable[Tensor], input_size: int | None, num_labels: int | None = None
+) -> tuple[float | None, float | None]:
+    """(GMACs, millions of activations) of a network at an input size in pixels, `(None, None)` if it is not known.
+
+    At an input size that was not measured, the cost of the nearest one is carried over with the number of pixels.
+    """
+    sizes = _table().get(backbone_key(tensors, num_labels), {})
+    if not sizes or not input_size:
+        return None, None
+    nearest = min(sizes, key=lambda size: abs(size - input_size))
+    if max(nearest, input_size) > _MAX_ZOOM * min(nearest, input_size):
+        return None, None
+    pixels = (input_size / nearest) ** 2
+    gmacs, macts = sizes[nearest]
+    return gmacs * pixels, macts * pixels
+
+
+def write_table(costs: Sequence[tuple[str, int, float, float]], path: Path = TABLE) -> int:
+    """Writes (key, input size, GMACs, MActs) rows, less keys whose networks differ in cost; returns their number."""
+    import os
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    for key, size, gmacs, macts in costs:
+        found.setdefault((key, size), []).append((gmacs, macts))
+    disputed = {
+        key for (key, _), pairs in found.items() if max(g for g, _ in pairs) > (1 + _AGREE) * min(g for g, _ in pairs)
+    }
+    rows = [
+        {"key": key, "input_size": size, "gmacs": median(g for g, _ in pairs), "macts": median(m for _, m in pairs)}
+        for (key, size), pairs in sorted(found.items())
+        if key and key not in disputed
+    ]
+    columns = [("key", pa.string()), ("input_size", pa.int32()), ("gmacs", pa.float32()), ("macts", pa.float32())]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")
+    os.replace(temporary, path)
+    return len(rows)
+
+
+@cache
+def _table() -> dict[str, dict[int, tuple[float, float]]]:
+    """By key and input size: (GMACs, MActs)."""
+    import pyarrow.parquet as pq
+
+    table: dict[str, dict[int, tuple[float, float]]] = {}
+    for row in pq.read_table(TABLE).to_pylist():
+        table.setdefault(row["key"], {})[row["input_size"]] = (row["gmacs"], row["macts"])
+    return table
