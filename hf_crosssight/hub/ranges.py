@@ -194,15 +194,20 @@ class RangedFile(io.RawIOBase):
             raise ValueError(f"{self.name} is closed")
 
     def _span(self, start: int, stop: int) -> bytes:
-        """Bytes `[start, stop)`, from a block that is held or fetched; the latest blocks are held."""
+        """Bytes `[start, stop)`, as far as possible from a block that is held; the latest blocks are held."""
+        head = b""
         for index, (first, block) in enumerate(self._blocks):
-            if first <= start and stop <= first + len(block):
+            if first <= start < first + len(block):
                 self._blocks.append(self._blocks.pop(index))
-                return block[start - first : stop - first]
+                head = block[start - first : stop - first]
+                break
+        if len(head) == stop - start:
+            return head
+        start += len(head)
         block = self._fetch(start, min(self.size, max(stop, start + self._block_size)))
         self.bytes_read += len(block)
         if len(block) <= self._keep:
             self._blocks.append((start, block))
         while sum(len(held) for _, held in self._blocks) > self._keep:
             self._blocks.pop(0)
-        return block[: stop - start]
+        return head + block[: stop - start]

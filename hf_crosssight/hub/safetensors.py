@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard
 
 from hf_crosssight.errors import UserError
 
@@ -277,6 +277,6 @@ def _check_entry(key: str, entry: Any, data: int, name: str) -> TensorInfo:
     return TensorInfo(key, dtype, tuple(shape), name, data + offsets[0], data + offsets[1])
 
 
-def _are_counts(values: Any) -> bool:
+def _are_counts(values: Any) -> TypeGuard[list[int]]:
     """A list of whole numbers from 0 to 2^63 - 1 (`True` is none)."""
     return isinstance(values, list) and all(type(value) is int and 0 <= value < 1 << 63 for value in values)
