@@ -55,14 +55,14 @@ class FaultTable:
         return Fault()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
-    """One line of the log: what was asked, by whom, and what it was worth."""
+    """One line of the log: what was asked, by whom, and the payload bytes that have been sent so far."""
 
     method: str
     path: str
     query: str
     range: str | None
-    user: str | None
-    status: int
-    bytes_sent: int
+    user: str | None = None
+    status: int = 0
+    bytes_sent: int = 0

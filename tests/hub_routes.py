@@ -55,7 +55,9 @@ class Routes(BaseHTTPRequestHandler):
         self.content = self._read_content()
         self.fault = self.hub.faults.take(self.command, unquote(url.path))
         self.user: str | None = None
-        self.status, self.sent = 0, 0
+        # Logged before the answer leaves, and kept up to date: who has the answer finds it in the log.
+        self.log = Request(self.command, unquote(url.path), url.query, self.headers.get("Range"))
+        self.hub.requests.append(self.log)
         time.sleep(self.fault.delay)
         try:
             if self.fault.status:
@@ -66,11 +68,6 @@ class Routes(BaseHTTPRequestHandler):
             self._refuse(refusal)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
-        finally:
-            asked = self.headers.get("Range")
-            self.hub.requests.append(
-                Request(self.command, unquote(url.path), url.query, asked, self.user, self.status, self.sent)
-            )
 
     def _read_content(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -86,7 +83,7 @@ class Routes(BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         if token and token not in self.hub.tokens:
             raise Refused(401, "", "Invalid credentials in Authorization header")
-        self.user = self.hub.tokens.get(token)
+        self.user = self.log.user = self.hub.tokens.get(token)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -260,7 +257,7 @@ class Routes(BaseHTTPRequestHandler):
             self._cut_if_asked(len(body))
 
     def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
-        self.status = status
+        self.log.status = status
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(length)}.items():
             self.send_header(name, value)
@@ -298,8 +295,8 @@ class Routes(BaseHTTPRequestHandler):
         return max(0, start), stop
 
     def _write(self, chunk: bytes) -> None:
+        self.log.bytes_sent += len(chunk)
         self.wfile.write(chunk)
-        self.sent += len(chunk)
 
     def _cut_if_asked(self, length: int) -> None:
         if self.fault.cut_after is not None and self.fault.cut_after < length:
