@@ -1,0 +1,68 @@
+"""PACTran-Dirichlet: a PAC-Bayesian bound with a Dirichlet prior on how source classes map to target classes.
+
+Source: Ding, Levinboim, Grauman, Soricut, "PACTran: PAC-Bayesian metrics for estimating the transferability of
+pretrained models to classification tasks" (ECCV 2022), section 3.2. The prior of each source class is the class
+shares; q_iz, the source class responsible for image i, starts at the source probabilities and is refined by
+variational rounds.
+
+Default: minus the bound per image (nats; higher is better), iterated until it stops moving (at most 200 rounds), with
+the pseudo-counts of the final q. Source probabilities of zero are handled exactly rather than by an added 1e-10.
+
+Public implementation (`pactran` = model-spider = emms): LOWER is better; ten rounds, 1e-10 added throughout, pseudo-counts
+one round older than q, divided by N times C.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .classes import class_sums
+from .inputs import Array, Inputs
+
+
+def score(inputs: Inputs) -> float:
+    """Minus the PAC-Bayesian bound per image (nats)."""
+    from scipy.special import digamma, gammaln
+
+    probabilities = inputs.source_probs[:, inputs.source_probs.any(axis=0)]
+    labels, classes = inputs.labels, inputs.num_classes
+    prior = (np.bincount(labels, minlength=classes) / len(labels))[:, None]
+    constant = gammaln(prior.sum()) - gammaln(prior).sum()
+    q, last = probabilities, -np.inf
+    for _ in range(200):
+        counts = prior + class_sums(q, labels, classes)
+        weights = np.exp(digamma(counts) - digamma(counts.sum(axis=0)))
+        mixed = probabilities * weights[labels]
+        mass = np.maximum(mixed.sum(axis=1), np.finfo(np.float64).tiny)
+        q = mixed / mass[:, None]
+        # KL(q | P) of the fresh q: sum_z q log(weight) - log(mass).
+        divergence = float((class_sums(q, labels, classes) * np.log(weights)).sum() - np.log(mass).sum())
+        counts = prior + class_sums(q, labels, classes)
+        fit = float((gammaln(counts).sum(axis=0) - gammaln(counts.sum(axis=0)) + constant).sum())
+        bound = (fit - divergence) / len(labels)
+        if abs(bound - last) < 1e-9:
+            break
+        last = bound
+    return bound
+
+
+def parity(inputs: Inputs, implementation: str) -> float:
+    """What the public code returns: lower is better."""
+    return public_bound(inputs.source_probs, inputs.labels, inputs.num_classes)
+
+
+def public_bound(probabilities: Array, labels: Array, classes: int) -> float:
+    """The public formula on any assignment of images to source classes."""
+    from scipy.special import digamma, gammaln
+
+    prior = (np.bincount(labels, minlength=classes) / len(labels))[:, None] + 1e-10
+    offset = probabilities + 1e-10
+    q = counts = probabilities
+    for _ in range(10):
+        counts = prior + class_sums(q, labels, classes)
+        mixed = offset * np.exp(digamma(counts) - digamma(counts.sum(axis=0)))[labels]
+        q = mixed / mixed.sum(axis=1, keepdims=True)
+    constant = gammaln(prior.sum()) - gammaln(prior).sum()
+    fit = gammaln(counts.sum(axis=0)) - gammaln(counts).sum(axis=0)
+    divergence = (q * (np.log(q) - np.log(offset))).sum()
+    return -float((constant - fit).sum() - divergence) / (len(labels) * classes)
