@@ -9,18 +9,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hf_crosssight.errors import HubError, UserError
 
 from .cache import cached_file, cached_repo, remember
-from .failures import endpoint, hub_failures, offline
+from .failures import endpoint, hub_failures, offline, persistently
 from .ids import check_path, check_revision, split_revision
 from .ranges import RangedFile, RangeReader
 from .resolved import RepoFile, RepoType, ResolvedRepo, from_answer
 
 logger = logging.getLogger(__name__)
+
+RETRIES = 3
+"""How often a look-up is repeated when the Hub is busy or slow."""
 
 __all__ = ["HubClient", "RepoFile", "ResolvedRepo"]
 
@@ -101,7 +105,8 @@ class HubClient:
         if self.offline or repo.from_cache:
             raise offline(subject)
         with hub_failures(subject):
-            file = hf_hub_download(
+            fetch = partial(
+                hf_hub_download,
                 repo_id=repo.id,
                 filename=path,
                 repo_type=repo.repo_type,
@@ -109,6 +114,7 @@ class HubClient:
                 endpoint=endpoint(),
                 token=self.token,
             )
+            file = persistently(fetch, RETRIES)
         self._remember(repo)
         return Path(file)
 
@@ -121,7 +127,8 @@ class HubClient:
         from huggingface_hub import snapshot_download
 
         with hub_failures(str(repo)):
-            folder = snapshot_download(
+            fetch = partial(
+                snapshot_download,
                 repo_id=repo.id,
                 repo_type=repo.repo_type,
                 revision=repo.sha,
@@ -130,6 +137,7 @@ class HubClient:
                 allow_patterns=list(patterns) if patterns is not None and not isinstance(patterns, str) else patterns,
                 local_files_only=self.offline or repo.from_cache,
             )
+            folder = persistently(fetch, RETRIES)
         self._remember(repo)
         return Path(folder)
 
@@ -170,7 +178,7 @@ class HubClient:
                 params={"blobs": "true"},
                 headers=build_hf_headers(token=self.token),
                 timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-                max_retries=3,
+                max_retries=RETRIES,
                 base_wait_time=0.5,
                 # Not ConnectError: a machine without network should hear of it at once.
                 retry_on_exceptions=(httpx.TimeoutException, httpx.ReadError, httpx.RemoteProtocolError),

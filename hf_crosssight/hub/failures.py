@@ -7,11 +7,14 @@ Written against huggingface_hub's error tree; the HTTP library underneath (httpx
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from hf_crosssight.errors import CrossSightError, HubError, UserError
 
+T = TypeVar("T")
 _LOGIN = "Log in with `hf auth login`, set HF_TOKEN or pass --token"
 _RETRY = "Try again later, or with --offline for what is already cached."
 
@@ -32,6 +35,38 @@ def hub_failures(subject: str) -> Iterator[None]:
         if told is None:
             raise
         raise told from error
+
+
+def persistently(call: Callable[[], T], retries: int) -> T:
+    """`call()`, repeated with growing pauses while the Hub is busy, slow or cuts the connection.
+
+    huggingface_hub repeats the look-up of a file that it downloads, but not a transfer that is answered 503.
+    """
+    for attempt in range(retries):
+        try:
+            return call()
+        except Exception as error:
+            if not _may_pass(error):
+                raise
+            time.sleep(0.5 * 2**attempt)
+    return call()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether to ask again. Not where no connection comes about: who has no network should hear of it at once."""
+    from huggingface_hub import errors
+    from huggingface_hub.utils import httpx
+
+    if isinstance(error, errors.HfHubHTTPError):
+        # Look-ups (HEAD) have been repeated by huggingface_hub before they raise.
+        return error.request.method != "HEAD" and error.response.status_code in (408, 429, 500, 502, 503, 504)
+    if isinstance(error, httpx.TransportError):
+        return not isinstance(error, httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol)
+    return _is_of_wrong_length(error)
+
+
+def _is_of_wrong_length(error: BaseException) -> bool:
+    return isinstance(error, OSError) and "consistency check failed" in str(error).lower()
 
 
 def explain(error: Exception, subject: str) -> CrossSightError | None:
@@ -126,6 +161,6 @@ def _explain_os_error(error: OSError, subject: str) -> CrossSightError | None:
         )
     if isinstance(error, ConnectionError | TimeoutError):
         return no_network(subject, error)
-    if "consistency check failed" in str(error).lower():
+    if _is_of_wrong_length(error):
         return HubError(f"{subject} arrived with the wrong length.", _RETRY)
     return None
