@@ -1,74 +1,10 @@
-"""What the ranker makes of dataset tokens: their embedding, the distance to its training datasets, and the gate."""
+"""What the ranker makes of dataset tokens: their embedding, the few it keeps of a training dataset, and the gate."""
 
 import torch
 from torch import Tensor, nn
 
 from .configuration_crosssight import CrossSightConfig
-
-FARTHEST = 2.0
-"""Distance to a dataset with which nothing can be compared: that of opposite vectors."""
-
-
-def dataset_distances(
-    tokens: Tensor, mask: Tensor, references: Tensor, reference_mask: Tensor, layout: dict[str, list[int]]
-) -> Tensor:
-    """Distances `[B, R]` in [0, 2] between datasets `[B, S, Dd]` and references `[R, Sr, Dd]`.
-
-    The mean of two cosine distances, each where both sides have it: between images (each class prototype to the
-    nearest prototype of the other side, both ways, prototypes centred on the references' mean) and between texts.
-    """
-    parts, known = zip(
-        _image_distances(tokens, mask, references, reference_mask, layout),
-        _text_distances(tokens, mask, references, reference_mask, layout),
-        strict=True,
-    )
-    distances, weights = torch.stack(parts), torch.stack(known).float()
-    total = weights.sum(0)
-    mean = (distances * weights).sum(0) / total.clamp(min=1.0)
-    return torch.where(total > 0, mean, FARTHEST).clamp(0.0, FARTHEST)
-
-
-def kind_mask(tokens: Tensor, mask: Tensor, layout: dict[str, list[int]], kind: int) -> Tensor:
-    """Bool `[..., S]`: real tokens of a kind (0 prototype, 1 global, 2 text)."""
-    return mask & (tokens[..., layout["kind"][0] + kind] > 0.5)
-
-
-def _image_distances(
-    tokens: Tensor, mask: Tensor, references: Tensor, reference_mask: Tensor, layout: dict[str, list[int]]
-) -> tuple[Tensor, Tensor]:
-    columns = slice(*layout["prototype"])
-    own, other = kind_mask(tokens, mask, layout, 0), kind_mask(references, reference_mask, layout, 0)
-    a, b = tokens[..., columns].float(), references[..., columns].float()
-    if int(other.any(-1).sum()) > 1:  # one reference alone would be centred on itself
-        center = (b * other.unsqueeze(-1)).sum((0, 1)) / other.sum()
-        a, b = a - center, b - center
-    a, b = nn.functional.normalize(a, dim=-1), nn.functional.normalize(b, dim=-1)
-    pairs = 1.0 - torch.einsum("bsd,rtd->brst", a, b)
-    usable = own[:, None, :, None] & other[None, :, None, :]
-    pairs = pairs.masked_fill(~usable, FARTHEST)
-    there = _masked_mean(pairs.amin(3), own[:, None])
-    back = _masked_mean(pairs.amin(2), other[None])
-    return (there + back) / 2.0, own.any(-1)[:, None] & other.any(-1)[None]
-
-
-def _text_distances(
-    tokens: Tensor, mask: Tensor, references: Tensor, reference_mask: Tensor, layout: dict[str, list[int]]
-) -> tuple[Tensor, Tensor]:
-    own, own_known = _text_vector(tokens, mask, layout)
-    other, other_known = _text_vector(references, reference_mask, layout)
-    return 1.0 - own @ other.T, own_known[:, None] & other_known[None]
-
-
-def _text_vector(tokens: Tensor, mask: Tensor, layout: dict[str, list[int]]) -> tuple[Tensor, Tensor]:
-    is_text = kind_mask(tokens, mask, layout, 2)
-    columns = tokens[..., slice(*layout["text"])].float()
-    vector = torch.where(is_text.unsqueeze(-1), columns, 0.0).sum(-2)
-    return nn.functional.normalize(vector, dim=-1), vector.abs().sum(-1) > 0
-
-
-def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    mask = mask.expand(values.shape)
-    return (values * mask).sum(-1) / mask.sum(-1).clamp(min=1)
+from .distance_crosssight import kind_mask
 
 
 def reduce_tokens(tokens: Tensor, layout: dict[str, list[int]], length: int) -> Tensor:

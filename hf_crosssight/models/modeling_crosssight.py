@@ -15,13 +15,12 @@ from transformers import initialization as init
 from .attention_crosssight import CrossSightDecoderLayer, CrossSightEncoderLayer, additive_mask
 from .configuration_crosssight import CrossSightConfig
 from .dataset_crosssight import (
-    FARTHEST,
     CrossSightDatasetEmbedding,
     CrossSightGate,
     ZeroInitLinear,
-    dataset_distances,
     reduce_tokens,
 )
+from .distance_crosssight import FARTHEST, ComparableDatasets, comparable_datasets, dataset_distances
 from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory
 from .ranking_losses import gaussian_rank_mse, listmle, ranked, weighted_pairwise_logistic
 from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder
@@ -91,6 +90,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         self.register_buffer("reference_tokens", torch.zeros(*shape, config.dataset_token_dim, dtype=torch.float16))
         self.register_buffer("reference_mask", torch.zeros(*shape, dtype=torch.bool))
         self.temperature = float(config.temperature_start)
+        self._prepared: tuple[Any, ComparableDatasets] | None = None
         self.post_init()
 
     def forward(
@@ -165,7 +165,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         dataset_tokens: Any,
         views: Mapping[str, Any],
         view_mask: Mapping[str, Any] | None = None,
-        chunk: int = 4096,
+        chunk: int = 1024,
         *,
         dataset_mask: Any = None,
         evidence: Any = None,
@@ -176,7 +176,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
             dataset_tokens (array or `Tensor` `[S, Dd]`).
             views (`dict`): view name → array or `Tensor` `[M, n, Dv]`, any float type; may be memory-mapped.
             view_mask (`dict`, *optional*): view name → bool `[M]`.
-            chunk (`int`, defaults to 4096): models at a time, which bounds the memory.
+            chunk (`int`, defaults to 1024): models at a time, which bounds the memory.
             dataset_mask (bool `[S]`, *optional*): True for real tokens.
             evidence (`[M, E]`, *optional*): measured evidence.
 
@@ -184,7 +184,8 @@ class CrossSightModel(CrossSightPreTrainedModel):
             `CrossSightOutput` with B = 1, in float32, on the CPU.
         """
         was_training = self.training
-        self.eval()
+        if was_training:  # walking all modules takes as long as scoring fifty models
+            self.eval()
         try:
             tokens = _as_tensor(dataset_tokens, self.device)[None]
             mask = None if dataset_mask is None else _as_tensor(dataset_mask, self.device)[None].bool()
@@ -196,14 +197,18 @@ class CrossSightModel(CrossSightPreTrainedModel):
                 for start in range(0, max(count, 1), step)
             ]
         finally:
-            self.train(was_training)
+            if was_training:
+                self.train()
         return _joined(parts)
 
     @torch.no_grad()
     def nearest_references(self, dataset_tokens: Tensor, dataset_mask: Tensor | None = None) -> Tensor:
         """Distances `[B, R]` in [0, 2] of datasets `[B, S, Dd]` to the training datasets kept in this ranker."""
         mask, tokens = self._checked_tokens(dataset_tokens, dataset_mask)
-        return dataset_distances(tokens, mask, self.reference_tokens, self.reference_mask, self.config.dataset_layout)
+        references = self._comparable_references()
+        return dataset_distances(
+            comparable_datasets(tokens, mask, self.config.dataset_layout, references.center), references
+        )
 
     def set_references(
         self, datasets: Sequence[Any], names: Sequence[str] = (), texts: Sequence[str] = (), length: int | None = None
@@ -246,6 +251,15 @@ class CrossSightModel(CrossSightPreTrainedModel):
             raise ValueError(f"dataset_mask is {tuple(mask.shape)}, expected {tuple(tokens.shape[:2])}")
         mask = mask.bool()
         return mask, torch.where(mask.unsqueeze(-1), tokens, 0.0).to(self.dtype)
+
+    def _comparable_references(self) -> ComparableDatasets:
+        """The kept training datasets, prepared once for as long as the buffers are the same."""
+        tokens = self.reference_tokens
+        key = (tokens, None if tokens.is_inference() else tokens._version, tokens.device)
+        if self._prepared is None or self._prepared[0][0] is not tokens or self._prepared[0][1:] != key[1:]:
+            layout = self.config.dataset_layout
+            self._prepared = (key, comparable_datasets(tokens, self.reference_mask, layout))
+        return self._prepared[1]
 
     def _usable_distances(self, distances: Tensor | None, excluded: Tensor | None) -> Tensor | None:
         if distances is not None and excluded is not None and distances.shape != excluded.shape:

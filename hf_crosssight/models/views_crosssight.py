@@ -1,6 +1,7 @@
 """From the views of a model (structure, card, ...) to one query vector; any view may be missing.
 
-A view is `[n, Dv]`: row 0 its summary, the others an unordered set; column 0 is 1 in a valid row and 0 in padding.
+A view is `[n, Dv]`: row 0 its summary, the others an unordered set; column 0 is 1 in a valid row; padding is all
+zero.
 """
 
 import torch
@@ -23,18 +24,19 @@ class CrossSightViewEncoder(nn.Module):
 
     def forward(self, view: Tensor, keep_set: Tensor | None = None) -> Tensor:
         """Takes a view `[B, M, n, Dv]` and, in training, which sets to keep `[B, M]`; gives `[B, M, H]`."""
-        valid = view[..., 0] > 0.5
-        encoded = self.summary(torch.where(valid[..., :1], view[..., 0, :], 0.0))
-        if not self.has_set:
-            return encoded
-        members = valid[..., 1:]
+        encoded = self.summary(view[..., 0, :])
+        return encoded + self._pooled_set(view, keep_set) if self.has_set else encoded
+
+    def _pooled_set(self, view: Tensor, keep_set: Tensor | None) -> Tensor:
+        """Mean over valid set rows. The second linear map comes after the mean: it commutes, and is n times cheaper.
+
+        Row 0 goes through the first map too and counts nothing: slicing it off would copy the view.
+        """
+        members = view[..., 0] > 0.5
+        members[..., 0] = False
         if keep_set is not None:
             members = members & keep_set.unsqueeze(-1)
-        return encoded + self._pooled_set(view[..., 1:, :], members)
-
-    def _pooled_set(self, rows: Tensor, members: Tensor) -> Tensor:
-        """Mean over set members. The second linear map comes after the mean: it commutes, and is n times cheaper."""
-        hidden = self.set_rows.activation(self.set_rows.fc1(torch.where(members.unsqueeze(-1), rows, 0.0)))
+        hidden = self.set_rows.activation(self.set_rows.fc1(view))
         share = members.to(hidden.dtype) / members.sum(-1, keepdim=True).clamp(min=1)
         pooled = self.set_rows.fc2(torch.matmul(share.unsqueeze(-2), hidden).squeeze(-2))
         return torch.where(members.any(-1, keepdim=True), pooled, self.missing_set)
