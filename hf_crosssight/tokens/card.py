@@ -82,10 +82,17 @@ def pretrain_data_of(*texts: str | None) -> tuple[str, ...]:
 
 
 def timm_tag(record: ModelRecord) -> str:
-    """The pre-training tag of a timm id (`timm/resnet50.a1_in1k` has `a1_in1k`), else an empty text."""
-    name = record.model_id.rpartition("/")[2]
-    head, dot, tag = name.partition(".")
-    return tag if dot and record.library == "timm" and not tag[:1].isdigit() and head else ""
+    """The pre-training tag of a timm model (`a1_in1k` of `timm/resnet50.a1_in1k`), else an empty text.
+
+    A copy under another name carries it in its architecture, as timm itself writes it: `resnet50.a1_in1k`.
+    """
+    if record.library != "timm":
+        return ""
+    for name in (record.model_id.rpartition("/")[2], record.architecture or ""):
+        head, _, tag = name.partition(".")
+        if head and tag and not tag[:1].isdigit():
+            return tag
+    return ""
 
 
 def _recipes(record: ModelRecord, description: str) -> frozenset[str]:

@@ -31,7 +31,7 @@ _DATA = (
     ("segment-anything-1b", r"_(sa1b|sa_1b)_"),
     ("cifar10", r"_(cifar_?10)_"),
     ("cifar100", r"_(cifar_?100)_"),
-    ("mnist", r"_mnist_"),
+    ("mnist", r"(?<!fashion)_mnist_"),
     ("emnist", r"_emnist\w*_"),
     ("fashion-mnist", r"_(fashion_?mnist)_"),
     ("svhn", r"_(svhn|street_digits)_"),
@@ -98,7 +98,7 @@ _FAMILIES = (
     ("hiera", r"hiera"),
     ("pvt", r"pvt|cvt|segformer|focalnet|van_|mambaout|rdnet|csatv2|vovnet"),
     ("metaformer", r"caformer|convformer|poolformer|metaformer"),
-    ("mlp", r"mixer|resmlp|gmlp|mlp"),
+    ("mlp", r"mixer|resmlp|gmlp|mlp(?!erf)"),
     ("vit", r"vit|aimv2|dino|siglip|clip|ijepa|flexivit|sam_|samvit|naflex|pe_core|pe_spatial|transformer"),
     ("regnet", r"regnet"),
     ("resnest", r"resnest"),
@@ -118,6 +118,7 @@ _FAMILIES = (
 )
 
 DATA_WORDS = tuple(word for word, _ in _DATA)
+GENERAL_DATA = frozenset(DATA_WORDS[: DATA_WORDS.index("cifar10")])  # large sets that later training starts from
 RECIPE_WORDS = tuple(word for word, _ in _RECIPES)
 FAMILY_WORDS = tuple(word for word, _ in _FAMILIES)
 

@@ -48,7 +48,8 @@ _HEAD = {"head", "heads", "fc", "classifier", "last_linear", "logits", "classifi
          "cls_classifier", "distillation_classifier"}
 _STEM = re.compile(r"stem|embed|conv1|bn1|norm[01]|_token|pos_", re.I)
 _COUNTER = re.compile(
-    r"\d+|[sb]\d+|(layers?|stages?|blocks?|level|conv(2d)?|features|transition|dense(block|layer)?|mixed|group|unit|fc|dw|pw)"
+    r"\d+|[sb]\d+|(layers?|stages?|blocks?|level|conv(2d)?|features|transition|dense(block|layer)?|mixed|group|unit|"
+    r"fc|dw|pw)"
     r"[_-]?(?!\d+x\d)\d+\w*",
     re.I,
 )
@@ -179,7 +180,7 @@ def _find_stem(entries: list[_Entry]) -> _Entry | None:
     convs = [e for e in entries if len(e.shape) == 4 and not _POSITION.search(e.name)]
     colour = [e for e in convs if e.shape[1] == 3]
     grey = [e for e in convs[:1] if e.shape[1] in (1, 2, 4)]
-    return (colour or grey or [None])[0]
+    return next(iter(colour or grey), None)
 
 
 def _find_head(entries: list[_Entry], num_labels: int | None) -> list[_Entry]:

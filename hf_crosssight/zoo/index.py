@@ -129,9 +129,10 @@ class ZooIndex:
 
     def record(self, index: int) -> ModelRecord:
         """The facts of one model."""
-        row = self.table.slice(index, 1).to_pylist()[0]
+        row: dict[str, Any] = self.table.slice(index, 1).to_pylist()[0]
         row.pop("hardware")
-        return ModelRecord(**{name: tuple(v or ()) if name in _TUPLES else v for name, v in row.items()})
+        row.update({name: tuple(row[name] or ()) for name in _TUPLES})
+        return ModelRecord(**row)
 
     def hardware(self, index: int) -> dict[str, dict[str, Any]] | None:
         """Measured figures of one model by device (`precision`, `compiler`, `batch_size`, `throughput` images/s)."""

@@ -2,7 +2,7 @@
 
 Headers tell a network's shapes, not its strides, so its cost cannot be read from a file. But most repositories hold a
 well-known backbone, perhaps with a new head. A small bundled table maps the shapes of the layers before the head to
-the measured cost; shapes that belong to networks of different cost are not in it.
+the measured cost; shapes on whose cost the models that have them do not agree are not in it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from statistics import median
 from hf_crosssight.tokens.tensor_kinds import WEIGHT_LAYERS, Tensor, place_tensors
 
 TABLE = Path(__file__).parents[1] / "assets" / "known_costs.parquet"
-_AGREE = 0.03  # relative: two networks of the same shapes may differ by this much and still count as one
+_CLOSE = 0.03  # relative: costs of one network that differ by no more are the same
+_AGREE = 0.75  # share of the models of one network that must have the same cost (an anti-aliased variant is rare)
 _MAX_ZOOM = 2.0  # a cost is carried to another input size only within this factor
 
 
@@ -46,7 +47,7 @@ def known_cost(
 
 
 def write_table(costs: Sequence[tuple[str, int, float, float]], path: Path = TABLE) -> int:
-    """Writes (key, input size, GMACs, MActs) rows, less keys whose networks differ in cost; returns their number."""
+    """Writes (key, input size, GMACs, MActs) rows of single models as one row per network; returns their number."""
     import os
 
     import pyarrow as pa
@@ -55,14 +56,12 @@ def write_table(costs: Sequence[tuple[str, int, float, float]], path: Path = TAB
     found: dict[tuple[str, int], list[tuple[float, float]]] = {}
     for key, size, gmacs, macts in costs:
         found.setdefault((key, size), []).append((gmacs, macts))
-    disputed = {
-        key for (key, _), pairs in found.items() if max(g for g, _ in pairs) > (1 + _AGREE) * min(g for g, _ in pairs)
-    }
-    rows = [
-        {"key": key, "input_size": size, "gmacs": median(g for g, _ in pairs), "macts": median(m for _, m in pairs)}
-        for (key, size), pairs in sorted(found.items())
-        if key and key not in disputed
-    ]
+    rows = []
+    for (key, size), pairs in sorted(found.items()):
+        gmacs, macts = (median(values) for values in zip(*pairs, strict=True))
+        agreeing = sum(abs(own - gmacs) <= _CLOSE * gmacs for own, _ in pairs)
+        if key and agreeing >= _AGREE * len(pairs):
+            rows.append({"key": key, "input_size": size, "gmacs": gmacs, "macts": macts})
     columns = [("key", pa.string()), ("input_size", pa.int32()), ("gmacs", pa.float32()), ("macts", pa.float32())]
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")

@@ -12,7 +12,7 @@ from typing import Any
 
 from hf_crosssight.tokens.card import card_view, pretrain_data_of, timm_tag
 from hf_crosssight.tokens.card_reading import CardFacts
-from hf_crosssight.tokens.card_vocabulary import family_of
+from hf_crosssight.tokens.card_vocabulary import GENERAL_DATA, family_of
 from hf_crosssight.tokens.structure import num_outputs, parameter_count, structure_view
 from hf_crosssight.tokens.tensor_kinds import Tensor, place_tensors
 from hf_crosssight.zoo.index import ZooIndex
@@ -128,13 +128,14 @@ def _task(config: Mapping[str, Any]) -> str | None:
 
 
 def _pretrain_data(record: ModelRecord, card: CardFacts, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Data in order of training: what a timm tag says; else the id, the base model's id, then the card's data."""
+    """Data in order of training: what a timm tag says; else of base model, id and card, the general data first."""
     if timm_tag(record):
         return pretrain_data_of(f"{record.architecture} {timm_tag(record)}")
     source = config.get("source_dataset")
     named = pretrain_data_of(record.base_model, record.model_id.rpartition("/")[2])
     stated = pretrain_data_of(source) if isinstance(source, str) else ()
-    return tuple(dict.fromkeys((*named, *card.pretrain_data, *stated)))
+    words = dict.fromkeys((*named, *card.pretrain_data, *stated))
+    return tuple(sorted(words, key=lambda word: word not in GENERAL_DATA))  # a card's list has no order of its own
 
 
 def _input_size(config: Mapping[str, Any], image_processor: Mapping[str, Any]) -> int | None:

@@ -25,7 +25,7 @@ def view_bytes(values: np.ndarray, mask: np.ndarray) -> bytes:
 
     halves = np.ascontiguousarray(values.astype(np.float16))
     flat = halves.reshape(-1, halves.shape[-1])
-    arrays = {"values": halves}
+    arrays: dict[str, np.ndarray] = {"values": halves}
     if len(flat):
         unique, rows = np.unique(flat.view(np.uint16), axis=0, return_inverse=True)
         numbers = rows.reshape(halves.shape[:2]).astype(np.uint16 if len(unique) < 1 << 16 else np.uint32)

@@ -1,0 +1,156 @@
+"""The index: what goes in comes out, also from disk; damage and other versions are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hf_crosssight.errors import UserError
+from hf_crosssight.zoo.index import VIEW_SHAPES, ZooIndex, is_index
+from hf_crosssight.zoo.record import ModelRecord
+
+MEASURED = [{"device": "rtx4090", "precision": "amp", "compiler": "eager", "batch_size": 256, "throughput": 1000.0}]
+
+
+def record(number: int) -> ModelRecord:
+    return ModelRecord(
+        model_id=f"acme/m{number}",
+        revision=None if number % 2 else f"{number:040x}",
+        task="image-classification",
+        tags=("vision", f"t{number}") if number else (),
+        pretrain_data=("imagenet-22k", "imagenet-1k")[: number % 3],
+        params=1000 * number or None,
+        gmacs=0.5,
+        input_size=224,
+        sources=("test",),
+    )
+
+
+def zoo_of(count: int, *, shared: bool = False) -> ZooIndex:
+    """A zoo of random views; `shared` rows are the same for all models but one number."""
+    rng = np.random.default_rng(0)
+    entries = []
+    for number in range(count):
+        views = {name: rng.normal(size=shape).astype(np.float32) for name, shape in VIEW_SHAPES.items()}
+        if shared:
+            views = {name: np.ones(shape, np.float32) * (number % 2) for name, shape in VIEW_SHAPES.items()}
+        if number == 1:
+            views.pop("card")
+        entries.append((record(number), views))
+    return ZooIndex.from_entries(entries, id="test", hardware=[MEASURED, *[None] * (count - 1)], skipped=(("x", "y"),))
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["distinct", "shared rows"])
+def test_saved_index_opens_as_it_was(tmp_path: Path, shared: bool):
+    zoo = zoo_of(7, shared=shared)
+    zoo.save(tmp_path / "index")
+    opened = ZooIndex.open(tmp_path / "index")
+    assert opened.id == str(tmp_path / "index")
+    assert opened.model_ids == [f"acme/m{number}" for number in range(7)]
+    assert [opened.record(i) for i in range(7)] == [record(i) for i in range(7)]
+    for name in VIEW_SHAPES:
+        np.testing.assert_array_equal(opened.views[name], zoo.views[name])
+        np.testing.assert_array_equal(opened.view_mask[name], zoo.view_mask[name])
+    assert opened.view_mask["card"].tolist() == [True, False, True, True, True, True, True]
+    assert opened.hardware(0) == {"rtx4090": {k: v for k, v in MEASURED[0].items() if k != "device"}}
+    assert opened.hardware(1) is None
+
+
+def test_distinct_views_are_mapped_and_shared_rows_are_kept_once(tmp_path: Path):
+    zoo_of(40).save(tmp_path / "distinct")
+    zoo_of(40, shared=True).save(tmp_path / "shared")
+    assert isinstance(ZooIndex.open(tmp_path / "distinct").views["structure"], np.memmap)
+    sizes = {n: sum(f.stat().st_size for f in (tmp_path / n).glob("structure*")) for n in ("distinct", "shared")}
+    assert sizes["shared"] * 10 < sizes["distinct"]
+
+
+def test_take_and_join_keep_rows_together():
+    zoo = zoo_of(6)
+    some = zoo.take([4, 0])
+    assert some.model_ids == ["acme/m4", "acme/m0"]
+    np.testing.assert_array_equal(some.views["structure"][0], zoo.views["structure"][4])
+    assert some.hardware(1) is not None
+    both = some.joined(zoo.take([1]))
+    assert both.model_ids == ["acme/m4", "acme/m0", "acme/m1"]
+    assert both.view_mask["card"].tolist() == [True, True, False]
+    assert both.record(2) == record(1)
+
+
+def test_saving_again_replaces_the_index_and_leaves_nothing_behind(tmp_path: Path):
+    zoo_of(7).save(tmp_path)
+    zoo_of(3).save(tmp_path)
+    assert len(ZooIndex.open(tmp_path)) == 3
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_an_interrupted_save_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    zoo_of(5).save(tmp_path)
+    import os
+
+    real = os.replace
+
+    def fail_on_description(source, target):
+        if Path(target).name == "index.json":
+            raise OSError("disk full")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_on_description)
+    with pytest.raises(OSError, match="disk full"):
+        zoo_of(2).save(tmp_path)
+    assert len(ZooIndex.open(tmp_path)) == 5
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_view_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="does not fit"):
+        ZooIndex.from_entries([(record(1), {"structure": np.zeros((3, 3))})])
+
+
+def test_a_folder_that_is_no_index(tmp_path: Path):
+    with pytest.raises(UserError, match="is not a zoo index"):
+        ZooIndex.open(tmp_path)
+    assert not is_index(tmp_path)
+    (tmp_path / "index.json").write_text("[1, 2]")
+    with pytest.raises(UserError, match="is not a zoo index"):
+        ZooIndex.open(tmp_path)
+
+
+@pytest.mark.parametrize(("key", "value"), [("structure", "structure/99"), ("card", "card/0")])
+def test_another_version_names_both(tmp_path: Path, key: str, value: str):
+    zoo_of(2).save(tmp_path)
+    assert is_index(tmp_path)
+    path = tmp_path / "index.json"
+    description = json.loads(path.read_text())
+    ours = description["specs"][key]
+    description["specs"][key] = value
+    path.write_text(json.dumps(description))
+    with pytest.raises(UserError) as caught:
+        ZooIndex.open(tmp_path)
+    assert value in caught.value.what
+    assert ours in caught.value.what
+
+
+@pytest.mark.parametrize("pattern", ["structure-*.safetensors", "records-*.parquet"])
+@pytest.mark.parametrize("damage", ["truncate", "remove"])
+def test_damage_is_a_user_error(tmp_path: Path, pattern: str, damage: str):
+    zoo_of(9).save(tmp_path)
+    path = next(tmp_path.glob(pattern))
+    if damage == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match="damaged"):
+        ZooIndex.open(tmp_path)
+
+
+def test_an_index_must_not_name_files_elsewhere(tmp_path: Path):
+    zoo_of(2).save(tmp_path / "a")
+    path = tmp_path / "a" / "index.json"
+    description = json.loads(path.read_text())
+    description["shards"][0]["records"] = "../secret.parquet"
+    path.write_text(json.dumps(description))
+    with pytest.raises(UserError, match="not a file name"):
+        ZooIndex.open(tmp_path / "a")
