@@ -59,7 +59,7 @@ def _may_pass(error: Exception) -> bool:
 
     if isinstance(error, errors.HfHubHTTPError):
         # Look-ups (HEAD) have been repeated by huggingface_hub before they raise.
-        return error.request.method != "HEAD" and error.response.status_code in (408, 429, 500, 502, 503, 504)
+        return error.response.request.method != "HEAD" and error.response.status_code in (408, 429, 500, 502, 503, 504)
     if isinstance(error, httpx.TransportError):
         return not isinstance(error, httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol)
     return _is_of_wrong_length(error)
