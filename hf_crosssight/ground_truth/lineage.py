@@ -14,6 +14,10 @@ from hf_crosssight.zoo.record import ModelRecord
 # Parts of a timm tag or a Hub name that say on what resolution or labels a model was tuned, not where it comes from.
 _SIZE_MARKS = re.compile(r"([_-](patch\d+|window\d+|\d{3}|\d{3}to\d{3}|8x\d+|clip))+(?=$|[_.-])")
 
+# What a checkpoint of unstated origin was fine-tuned from: the weights under which its architecture is known.
+_USUAL_ROOT = {"vit": "imagenet-22k", "swin": "imagenet-1k", "convnext": "imagenet-1k", "beit": "imagenet-22k",
+               "deit": "imagenet-1k", "resnet": "imagenet-1k"}  # fmt: skip
+
 
 def root_of(record: ModelRecord, layers_of: str | None = None) -> str:
     """Name of the lineage: architecture (without image side) and the data of the first training.
@@ -30,6 +34,8 @@ def root_of(record: ModelRecord, layers_of: str | None = None) -> str:
     if record.model_id.startswith(("ssl/", "vtab/")):
         return f"{architecture}|{record.model_id.split('.', 1)[1]}"
     first = _data_name(record.pretrain_data[0]) if record.pretrain_data else "none"
+    if layers_of and not record.model_id.startswith("timm/") and "imagenet" not in first:
+        first = next((data for name, data in _USUAL_ROOT.items() if architecture.startswith(name)), first)
     return f"{architecture}|{first}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from hf_crosssight.tokens.card_vocabulary import family_of
 from hf_crosssight.zoo.record import ModelRecord
 
 from .datasets import dataset_key, published_datasets
@@ -99,9 +100,9 @@ def _with_layers(architecture: str) -> str | None:
 
 def _record(model_id: str, architecture: str, data: tuple[str, ...], base: str | None = None) -> ModelRecord:
     params, gmacs, macts, side = _FACTS.get(architecture, (None, None, None, None))
-    family = re.split(r"[\d_]", architecture)[0]
     return ModelRecord(
-        model_id, task="image-classification", library=model_id.split("/")[0], architecture=architecture, family=family,
+        model_id, task="image-classification", library=model_id.split("/")[0], architecture=architecture,
+        family=family_of(architecture),
         pretrain_data=data, base_model=base, params=params, gmacs=gmacs, macts=macts, input_size=side,
         sources=("published table",),
     )  # fmt: skip

@@ -1,0 +1,280 @@
+"""`train_ranker`: tables, views and dataset tokens in, a trained `CrossSightModel` out; `save_ranker` writes it.
+
+The loss is the model's own (gaussianised ranks and pairs weighted as the weighted tau weighs them) plus a consistency
+term: a model whose tensors or costs are not known must score as it does when they are. Training stops, and the factor
+on the dataset's part is chosen, on datasets whose parents and models whose lineages were not trained on.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hf_crosssight.evaluation.metrics import weighted_tau
+from hf_crosssight.ground_truth.datasets import parent_of
+from hf_crosssight.ground_truth.tables import Task
+from hf_crosssight.models import CrossSightConfig, CrossSightModel
+from hf_crosssight.tokens.card import CARD_SPEC
+from hf_crosssight.tokens.dataset import DATASET_SPEC, DatasetTokens, dataset_layout
+from hf_crosssight.tokens.structure import STRUCTURE_SPEC
+from hf_crosssight.zoo.index import ZooIndex
+
+from .episodes import Episode, EpisodeSampler, withhold_facts
+from .recipe import RankerRecipe
+
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class TrainedRanker:
+    """A trained model and how it came out.
+
+    Attributes:
+        model (`CrossSightModel`): in eval mode.
+        steps (`int`): updates after which it was taken.
+        gate (`float`): factor on the dataset's part.
+        validation (`float`, *optional*): mean weighted tau over the validation tasks; `None` without any.
+    """
+
+    model: CrossSightModel
+    steps: int
+    gate: float
+    validation: float | None
+
+
+def train_ranker(
+    tasks: Sequence[Task],
+    zoo: ZooIndex,
+    tokens: Mapping[str, Sequence[DatasetTokens]],
+    *,
+    validation: Sequence[Task] = (),
+    consistency_zoo: ZooIndex | None = None,
+    texts: Mapping[str, str] | None = None,
+    recipe: RankerRecipe | None = None,
+    config: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> TrainedRanker:
+    """Trains a ranker.
+
+    Args:
+        tasks: tasks to learn from.
+        zoo (`ZooIndex`): views of the tasks' models (and of the validation's).
+        tokens (`dict[str, Sequence[DatasetTokens]]`): token samples of each dataset, the richest last.
+        validation: tasks to stop and to choose the gate on; without any, all steps are made and the gate stays 1.
+        consistency_zoo (`ZooIndex`, *optional*): unlabelled models for the consistency term; `zoo` by default.
+        texts (`dict[str, str]`, *optional*): description of each dataset, kept beside the references.
+        recipe (`RankerRecipe`, *optional*).
+        config (mapping, *optional*): fields of `CrossSightConfig` that differ from the default preset.
+        progress (*optional*): called as `progress(step, done, total)`.
+
+    The same input and seed give the same weights on one machine with one number of threads.
+    """
+    recipe = recipe or RankerRecipe()
+    run = _Run(tasks, zoo, tokens, validation, consistency_zoo or zoo, texts or {}, recipe, config or {})
+    return run.train(progress)
+
+
+class _Run:
+    """The state of one training."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        zoo: ZooIndex,
+        tokens: Mapping[str, Sequence[DatasetTokens]],
+        validation: Sequence[Task],
+        unlabelled: ZooIndex,
+        texts: Mapping[str, str],
+        recipe: RankerRecipe,
+        config: Mapping[str, Any],
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.tokens = recipe, {key: [s.values for s in samples] for key, samples in tokens.items()}
+        rows = {model_id: row for row, model_id in enumerate(zoo.model_ids)}
+        self.views = _tensors(zoo)
+        self.unlabelled = self.views if unlabelled is zoo else _tensors(unlabelled)
+        self.sampler = EpisodeSampler(
+            tasks, self.tokens, rows, table_weight=recipe.table_weight, models_per_task=recipe.models_per_task,
+            seed=recipe.seed,
+        )  # fmt: skip
+        self.validation = [task for task in validation if self.tokens.get(task.dataset)]
+        self.val_rows = [np.array([rows[m] for m in task.models if m in rows]) for task in self.validation]
+        self.val_scores = [
+            task.scores[[i for i, m in enumerate(task.models) if m in rows]] for task in self.validation
+        ]
+        self.datasets = sorted({task.dataset for task in tasks if self.tokens.get(task.dataset)})
+        models = sorted({model for task in tasks for model in task.models})
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.model = self._model(zoo, tokens, texts, models, config)
+        self.distances = self._distances()
+        parents = [parent_of(name) for name in self.datasets]
+        self.own_parent = {
+            name: torch.tensor([p == parent_of(name) for p in parents]) for name in self.datasets
+        }
+        self.member_weight = self._member_weights()
+
+    def _model(
+        self, zoo: ZooIndex, tokens: Mapping[str, Sequence[DatasetTokens]], texts: Mapping[str, str],
+        models: list[str], config: Mapping[str, Any],
+    ) -> CrossSightModel:  # fmt: skip
+        first = next(iter(tokens.values()))[0]
+        width = first.values.shape[1]
+        layout = dataset_layout(width - dataset_layout(0)["text"][1])
+        shapes = {name: list(view.shape[1:]) for name, view in zoo.views.items()}
+        made = CrossSightConfig.from_preset(
+            "default", dataset_token_dim=width, dataset_layout=layout, view_shapes=shapes,
+            image_encoder=first.encoder, text_encoder=first.text_encoder,
+            specs={"dataset": DATASET_SPEC, "structure": STRUCTURE_SPEC, "card": CARD_SPEC},
+            trained_on={"datasets": self.datasets, "models": models}, **config,
+        )  # fmt: skip
+        model = CrossSightModel(made)
+        richest = [self.tokens[name][-1] for name in self.datasets]
+        model.set_references(richest, self.datasets, [texts.get(name, "") for name in self.datasets])
+        model.fit_token_scale(richest)
+        return model
+
+    def _distances(self) -> dict[tuple[str, int], Tensor]:
+        """Distance `[R]` of each token sample to the references: they do not change in training."""
+        found = {}
+        for key in self.datasets:
+            for number, sample in enumerate(self.tokens[key]):
+                found[key, number] = self.model.nearest_references(torch.from_numpy(sample)[None])[0]
+        return found
+
+    def _member_weights(self) -> dict[str, Tensor]:
+        """Weight of each dataset for each ensemble member: a bootstrap over parents (exponential weights)."""
+        rng = np.random.default_rng(self.recipe.seed)
+        members = self.model.config.ensemble_size
+        parents = sorted({parent_of(name) for name in self.datasets})
+        drawn = dict(zip(parents, rng.exponential(size=(len(parents), members)).astype(np.float32), strict=True))
+        return {name: torch.from_numpy(0.5 + 0.5 * drawn[parent_of(name)]) for name in self.datasets}
+
+    def train(self, progress: Progress | None) -> TrainedRanker:
+        recipe = self.recipe
+        optimizer = torch.optim.AdamW(_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.15
+        )
+        best, best_step, best_state, stale = -np.inf, recipe.steps, None, 0
+        for step in range(1, recipe.steps + 1):
+            self._update(optimizer, step)
+            schedule.step()
+            if progress is not None and step % 25 == 0:
+                progress("training", step, recipe.steps)
+            if self.validation and (step % recipe.validate_every == 0 or step == recipe.steps):
+                score = max(self._validate(gate) for gate in (0.5, 1.0))
+                if score > best:
+                    best, best_step, stale = score, step, 0
+                    best_state = copy.deepcopy(self.model.state_dict())
+                else:
+                    stale += 1
+                if stale >= recipe.patience:
+                    break
+        if best_state is not None:
+            self.model.load_state_dict(best_state)
+        gate, score = self._choose_gate()
+        self.model.config.gate_scale = gate
+        return TrainedRanker(self.model.eval(), best_step, gate, score)
+
+    def _update(self, optimizer: torch.optim.Optimizer, step: int) -> None:
+        self.model.train()
+        self.model.set_temperature(self.model.config.temperature_at(step / self.recipe.steps))
+        episode = self.sampler.draw(self.recipe.batch)
+        views = {name: view[episode.models] for name, view in self.views.items()}
+        views["structure"] = withhold_facts(views["structure"], self.recipe.facts_withheld, self.generator)
+        output = self.model(
+            episode.dataset_tokens, episode.dataset_mask, views, ranks=episode.ranks,
+            member_weights=torch.stack([self.member_weight[name] for name in episode.datasets]),
+            exclude_references=torch.stack([self.own_parent[name] for name in episode.datasets]),
+            reference_distances=torch.stack(
+                [self.distances[place] for place in zip(episode.datasets, episode.samples, strict=True)]
+            ),
+        )  # fmt: skip
+        loss = output.loss + self.recipe.consistency * self._consistency(episode)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        optimizer.step()
+
+    def _consistency(self, episode: Episode) -> Tensor:
+        """Mean squared difference of scores with all facts and with some withheld, over unlabelled models."""
+        if not self.recipe.consistency:
+            return torch.zeros(())
+        count = len(next(iter(self.unlabelled.values())))
+        rows = torch.randint(count, (self.recipe.consistency_models,), generator=self.generator)
+        whole = {name: view[rows] for name, view in self.unlabelled.items()}
+        less = {**whole, "structure": withhold_facts(whole["structure"], 0.6, self.generator)}
+        both = {name: torch.cat([whole[name], less[name]])[None] for name in whole}
+        self.model.eval()  # the two must not differ by dropout
+        output = self.model(
+            episode.dataset_tokens[:1], episode.dataset_mask[:1], both,
+            reference_distances=self.distances[episode.datasets[0], episode.samples[0]][None],
+        )  # fmt: skip
+        self.model.train()
+        known, unknown = output.member_scores[0].chunk(2)
+        return (known.detach() - unknown).pow(2).mean() + 0.1 * (known - unknown.detach()).pow(2).mean()
+
+    def _validate(self, gate: float) -> float:
+        """Mean over tables of the mean weighted tau of their validation tasks."""
+        kept, self.model.config.gate_scale = self.model.config.gate_scale, gate
+        by_table: dict[str, list[float]] = {}
+        for task, index, scores in zip(self.validation, self.val_rows, self.val_scores, strict=True):
+            if len(index) > 2:
+                views = {name: view[index] for name, view in self.views.items()}
+                predicted = self.model.score_zoo(self.tokens[task.dataset][-1], views).scores[0]
+                by_table.setdefault(task.table, []).append(weighted_tau(predicted.numpy(), scores))
+        self.model.config.gate_scale = kept
+        return float(np.mean([np.mean(taus) for taus in by_table.values()]))
+
+    def _choose_gate(self) -> tuple[float, float | None]:
+        if not self.validation:
+            return float(self.model.config.gate_scale), None
+        scored = {gate: self._validate(gate) for gate in self.recipe.gates}
+        gate = max(scored, key=lambda g: (round(scored[g], 4), -abs(g - 1.0)))
+        return gate, scored[gate]
+
+
+def _tensors(zoo: ZooIndex) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.asarray(view, np.float32)) for name, view in zoo.views.items()}
+
+
+def _groups(model: CrossSightModel, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices decay, vectors do not."""
+    decayed = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") -> None:
+    """Writes config.json, model.safetensors and README.md; a ranker that stands there is replaced in one step."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        model.save_pretrained(made)
+        if readme:
+            (made / "README.md").write_text(readme, encoding="utf-8")
+        made.chmod(0o755)
+        old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(made, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def split_by_parent(tasks: Iterable[Task], held_out: set[str]) -> tuple[list[Task], list[Task]]:
+    """Tasks whose dataset's parent is not among `held_out`, and those whose is."""
+    tasks = list(tasks)
+    return [t for t in tasks if t.parent not in held_out], [t for t in tasks if t.parent in held_out]
