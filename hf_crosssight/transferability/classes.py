@@ -36,3 +36,35 @@ def gram(rows: Array) -> Array:
 def total_variance(centred: Array) -> float:
     """Trace of the 1/N covariance of centred rows."""
     return float(np.einsum("ij,ij->", centred, centred) / len(centred))
+
+
+def centre(rows: Array) -> Array:
+    """Rows minus their mean; columns that never change become exact zeros instead of rounding noise."""
+    centred = rows - rows.mean(axis=0)
+    constant = (rows == rows[0]).all(axis=0)
+    if constant.any():
+        centred[:, constant] = 0.0
+    return centred
+
+
+def standardise(rows: Array) -> Array:
+    """Centred rows with every column at unit variance; constant columns become zeros."""
+    centred = centre(rows)
+    spread = np.sqrt(np.einsum("ij,ij->j", centred, centred) / len(rows))
+    return centred / np.where(spread > 0, spread, 1.0)
+
+
+def ledoit_wolf(centred: Array, squares: Array) -> float:
+    """Ledoit and Wolf's (2004) shrinkage of the 1/N covariance towards the identity, in [0, 1].
+
+    `squares` is the Gram matrix of the centred rows, on whichever side: only its Frobenius norm is used.
+    """
+    count, dims = centred.shape
+    norms = np.einsum("ij,ij->i", centred, centred)
+    mu = norms.sum() / count / dims
+    frobenius = float(np.vdot(squares, squares)) / count**2
+    beta = (float((norms**2).sum()) / count - frobenius) / (dims * count)
+    delta = (frobenius - mu**2 * dims) / dims
+    if beta <= 0 or delta <= 0:
+        return 0.0 if beta <= 0 else 1.0
+    return min(beta, delta) / delta

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .inputs import Array
+from .principal import leading_components
 
 # Share of the variance that the projection keeps.
 ENERGY = 0.8
@@ -36,7 +37,8 @@ def stable_posteriors(features: Array, num_classes: int, seed: int) -> Array:
     """
     from sklearn.mixture import GaussianMixture
 
-    reduced = _leading_components(features)
+    reduced = leading_components(features, energy=ENERGY)
+    reduced = reduced / np.sqrt((reduced**2).mean())
     components = max(2, min(5 * num_classes, len(features) // 5))
     mixture = GaussianMixture(
         n_components=min(components, len(np.unique(reduced, axis=0))),
@@ -45,21 +47,6 @@ def stable_posteriors(features: Array, num_classes: int, seed: int) -> Array:
         random_state=seed,
     )
     return np.asarray(_fit_quietly(mixture, reduced).predict_proba(reduced))
-
-
-def _leading_components(features: Array) -> Array:
-    """`[N, k]` principal components that hold 80 % of the variance, scaled to a mean variance of one."""
-    centred = features - features.mean(axis=0)
-    count, dims = centred.shape
-    if count >= dims:
-        values, vectors = np.linalg.eigh(centred.T @ centred)
-    else:
-        values, vectors = np.linalg.eigh(centred @ centred.T)
-    values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-    kept = int(np.searchsorted(np.cumsum(values) / values.sum(), ENERGY, side="right")) + 1
-    kept = max(1, min(kept, len(values), int((values > values[0] * 1e-12).sum())))
-    reduced = centred @ vectors[:, :kept] if count >= dims else vectors[:, :kept] * np.sqrt(values[:kept])
-    return reduced / np.sqrt(values[:kept].mean() / count)
 
 
 def _fit_quietly(mixture: object, rows: Array):  # type: ignore[no-untyped-def]

@@ -38,14 +38,17 @@ class Spectrum:
     route: str
 
 
-def spectrum(features: Array, targets: Array, condition: float = GRAM_CONDITION) -> Spectrum:
+def spectrum(features: Array, targets: Array, condition: float = GRAM_CONDITION, centred: bool = False) -> Spectrum:
     """The `Spectrum` of features `[N, D]` (float64) and targets `[N, T]`.
+
+    `centred` says that the rows sum to zero: where there are no more rows than columns, one singular value is then zero
+    by construction and is left out before the condition number is looked at.
 
     Columns of zeros (dead units) change nothing in it and are dropped first, so that they do not force the slow route.
     """
     alive = features.any(axis=0)
     rows = features if alive.all() else features[:, alive]
-    found = _by_gram(rows, targets, condition)
+    found = _by_gram(rows, targets, condition, centred)
     if found is None:
         sigma, coordinates = _by_qr(rows, targets)
         route = "qr-svd"
@@ -60,11 +63,13 @@ def spectrum(features: Array, targets: Array, condition: float = GRAM_CONDITION)
     return Spectrum(sigma[kept], projected, residual, energy, route)
 
 
-def _by_gram(rows: Array, targets: Array, condition: float) -> tuple[Array, Array] | None:
+def _by_gram(rows: Array, targets: Array, condition: float, centred: bool) -> tuple[Array, Array] | None:
     """Squared singular values and `U'T` from the smaller Gram matrix, or None where it is too ill conditioned."""
     tall = rows.shape[0] >= rows.shape[1]
     product = rows.T @ rows if tall else rows @ rows.T
     values, vectors = linalg.eigh(product, overwrite_a=True, check_finite=False, driver="evd")
+    if centred and len(rows) <= rows.shape[1]:
+        values, vectors = values[1:], vectors[:, 1:]
     if values[0] <= values[-1] / condition**2:
         return None
     if tall:
