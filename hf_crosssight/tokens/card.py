@@ -131,5 +131,5 @@ def _flags(record: ModelRecord, description: str) -> np.ndarray:
 
 def _words(name: str) -> str:
     """A name as words; numbers that stand alone say nothing here and could be results, so they are left out."""
-    kept = re.sub(r"\d+[.,]\d+\S*|\bacc\w*\d\S*", " ", name)
+    kept = re.sub(r"\d+[.,]\d+\S*|\bacc[a-z]*\d\S*|\d+(?:acc|pct|percent)\w*", " ", name, flags=re.I)
     return " ".join(word for word in re.split(r"[^A-Za-z0-9]+", kept) if word and not word.isdigit())

@@ -19,9 +19,10 @@ _MAX_DESCRIPTION = 300
 _MAX_LABELS = 12
 
 _RESULT = re.compile(
-    r"accura|\bacc\b|\bacc[ _@:=]|top[ _-]?[15]\b|\bf1\b|f1[ _-]score|\bauc\b|auroc|precision|recall|"
-    r"\bscores?\b|\d\s*%|percent|error rate|achiev|outperform|state[ -]of[ -]the[ -]art|\bsota\b|\bobtain|\bloss\b|"
-    r"\bm?ap\b|kappa|\bmcc\b|evaluation|\bevaluated|\bresults?\b|perform|benchmark|\bbest\b|metric|correctly|misclassif",
+    r"accura|\bacc\b|\bacc[ _@:=\d-]|\d\s*(?:acc|pct)|top[ _-]?[15]\b|\bf1\b|f1[ _-]score|\bauc\b|auroc|precision|"
+    r"recall|\bscores?\b|\d\s*%|percent|error rate|achiev|outperform|state[ -]of[ -]the[ -]art|\bsota\b|\bobtain|"
+    r"\bloss\b|\bm?ap\b|kappa|\bmcc\b|evaluation|\bevaluated|\bresults?\b|perform|benchmark|\bbest\b|metric|"
+    r"correctly|misclassif",
     re.I,
 )
 _UNNAMED_DATA = {"imagefolder", "generated", "custom", "generator", "unknown", "none", "hfpics", "image_folder", ""}
@@ -86,8 +87,13 @@ def strip_results(text: str) -> str:
     sentences = re.split(r"(?<=[.!?;])\s+|\n+", text)
     kept = [sentence for sentence in sentences if not _RESULT.search(sentence)]
     joined = re.sub(r"\S*\d+[.,]\d+\S*", " ", " ".join(kept))  # decimals, also inside words such as acc0.95
-    joined = re.sub(r"(?<![\w-])[~<>=±+-]*\d+(?![\w-])%?", " ", joined)
-    return " ".join(joined.split())
+    return " ".join(word for word in joined.split() if not _is_number(word))
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word is a number, perhaps with a sign, bracket or exponent; `2-conv` and `resnet50` are names."""
+    letters = sum(character.isalpha() for character in word)
+    return bool(re.match(r"\W*\d", word)) and letters < 2
 
 
 def _split(text: str) -> tuple[dict[str, Any], str]:
@@ -110,7 +116,7 @@ def _prose(body: str) -> str:
     text = re.sub(r"<[^>]{0,500}>", " ", text)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     lines = [line for line in text.splitlines() if not re.match(r"\s*(#|\||[-=*_]{3,}|>)", line)]
-    return "\n".join(re.sub(r"https?://\S+|[*`_]{1,3}(?=\S)|(?<=\S)[*`]{1,3}", "", line) for line in lines)
+    return "\n".join(re.sub(r"https?://\S+|[*`]{1,3}", "", line) for line in lines)
 
 
 def _data(datasets: Sequence[str], prose: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import re
 
 _DATA = (
     ("imagenet-1k", r"_(in1k|imagenet_1k|imagenet1k|ilsvrc\w*|imagenet_2012|(?<=_22k_)1k)_|"
-                    r"_(mae|fcmae|dino)_|_imagenet_(?!2|12k|1k|a_|r_)"),
+                    r"_(mae|fcmae|dino)_|(?<!tiny)_imagenet_(?!2|12k|1k|a_|r_)"),
     ("imagenet-12k", r"_(in12k|imagenet_12k)_"),
     ("imagenet-22k", r"_(in2[12]k|inw2[12]k|imagenet_?2[12]k|(pt|ft)?22k|21k|m38m|m30m|imagenet_22k)_"),
     ("laion", r"_(laion_?\w*|laionb|laiona)_"),

@@ -88,6 +88,7 @@ def test_a_timm_tag_tells_data_in_order_and_recipe(tag, data, recipes):
         ("ylecun/mnist", ("mnist",)),
         ("uoft-cs/cifar100", ("cifar100",)),
         ("imagenet-a", ()),
+        ("zoo-bench/tiny-imagenet-100", ()),
     ],
 )
 def test_data_is_found_in_ids_whatever_the_spelling(text, words):
@@ -176,6 +177,14 @@ def test_sentences_about_results_are_dropped(sentence):
 
 def test_numbers_go_but_names_stay():
     assert strip_results("resnet50 with 269,722 parameters and 10 classes") == "resnet50 with parameters and classes"
+    assert strip_results("a 2-conv net (98) of 98e-2 and +7") == "a 2-conv net of and"
+
+
+@pytest.mark.parametrize("leak", ["acc-0.98", "94.5", "98acc", "acc_98", "98pct", "Acc98"])
+def test_an_id_does_not_leak_its_result(leak):
+    text = card_text(ModelRecord(model_id=f"acme/tulips-{leak}"))
+    assert "tulips" in text
+    assert not any(character.isdigit() for character in text), text
 
 
 @pytest.mark.parametrize(
