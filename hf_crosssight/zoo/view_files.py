@@ -17,6 +17,7 @@ import numpy as np
 _DTYPES = {"F16": np.float16, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8}
 _MAX_HEADER = 1 << 20
 _WORTH_SHARING = 0.9  # below this share of the plain size, rows are kept once; else the file can be mapped as it is
+_LARGEST_SHARED = 64 << 20  # bytes; sharing serves small zoos that are shipped, large ones are mapped and opened at once
 
 
 def view_bytes(values: np.ndarray, mask: np.ndarray) -> bytes:
@@ -26,7 +27,7 @@ def view_bytes(values: np.ndarray, mask: np.ndarray) -> bytes:
     halves = np.ascontiguousarray(values.astype(np.float16))
     flat = halves.reshape(-1, halves.shape[-1])
     arrays: dict[str, np.ndarray] = {"values": halves}
-    if len(flat):
+    if 0 < halves.nbytes <= _LARGEST_SHARED:
         unique, rows = np.unique(flat.view(np.uint16), axis=0, return_inverse=True)
         numbers = rows.reshape(halves.shape[:2]).astype(np.uint16 if len(unique) < 1 << 16 else np.uint32)
         if unique.nbytes + numbers.nbytes < _WORTH_SHARING * halves.nbytes:
