@@ -61,8 +61,19 @@ def hub_repos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def hub_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hugging Face home of the test's own, for the clients of this process."""
+    from huggingface_hub import constants
+
+    home = tmp_path / "hf_home"
+    for name, place in (("HF_HOME", home), ("HF_HUB_CACHE", home / "hub"), ("HF_TOKEN_PATH", home / "token")):
+        monkeypatch.setattr(constants, name, str(place))
+    return home
+
+
+@pytest.fixture
 def hub_factory(
-    tmp_path: Path, hub_repos: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, hub_home: Path, hub_repos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., LoopbackHub]]:
     """Starts Hubs that serve a copy of `hub_repos` (or `root`); the clients of this process talk to the latest one.
 
@@ -70,9 +81,6 @@ def hub_factory(
     """
     from huggingface_hub import constants
 
-    home = tmp_path / "hf_home"
-    for name, place in (("HF_HOME", home), ("HF_HUB_CACHE", home / "hub"), ("HF_TOKEN_PATH", home / "token")):
-        monkeypatch.setattr(constants, name, str(place))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
 
     def start(root: Path | None = None, **given: object) -> LoopbackHub:
@@ -90,7 +98,7 @@ def hub_factory(
 
 @pytest.fixture
 def hub(hub_factory: Callable[..., LoopbackHub]) -> LoopbackHub:
-    """A Hub with the small repositories; `shapes` is redirected, `acme/closed` and `acme/secret` are not for all."""
+    """A Hub with the small repositories; `shapes` is redirected, the tokens `good` and `other` are anna's and bert's."""
     return hub_factory(redirects={"shapes": "acme/shapes"}, tokens={"good": "anna", "other": "bert"})
 
 

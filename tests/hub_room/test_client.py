@@ -159,7 +159,7 @@ def test_without_a_hub_the_cache_serves_or_the_network_is_named(hub, monkeypatch
 @pytest.mark.parametrize(
     "fault", [Fault(status=503), Fault(cut_after=10), Fault(status=429, headers={"Retry-After": "0"})]
 )
-def test_a_hub_that_stumbles_once_is_asked_again(hub, fault):
+def test_a_hub_that_stumbles_once_is_asked_again(hub, fault, no_pause):
     hub.faults.add("/api/models/*", fault)
     hub.faults.add("*/config.json", fault, method="GET")
     client = HubClient()
@@ -173,8 +173,7 @@ def test_a_hub_that_stumbles_once_is_asked_again(hub, fault):
     [(500, HubError, "answered 500"), (418, HubError, "answered 418"), (429, HubError, "rate limit"),
      (403, UserError, "refused"), (404, UserError, "does not exist")],
 )  # fmt: skip
-def test_error_answers_are_told_by_who_is_at_fault(hub, monkeypatch, status, kind, expected):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+def test_error_answers_are_told_by_who_is_at_fault(hub, no_pause, status, kind, expected):
     hub.faults.add("/api/models/*", Fault(status=status), times=100)
     with pytest.raises(kind, match=expected):
         HubClient().resolve("acme/tiny-resnet")
@@ -192,8 +191,7 @@ def test_a_hub_that_does_not_answer_in_time_is_a_hub_error(hub, monkeypatch):
         client.resolve("acme/tiny-resnet")
 
 
-def test_a_download_of_the_wrong_length_leaves_nothing_behind(hub, tmp_path, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+def test_a_download_of_the_wrong_length_leaves_nothing_behind(hub, tmp_path, no_pause):
     hub.faults.add("*/config.json", Fault(wrong_length=7), times=100, method="HEAD")
     client = HubClient()
     repo = client.resolve("acme/tiny-resnet")

@@ -211,7 +211,7 @@ def test_cards_are_validated_for_their_yaml(hub):
     assert "expected ',' or ']'" in answer.json()["errors"][0]["message"]
 
 
-def test_faults_meet_the_real_clients(hub_factory):
+def test_faults_meet_the_real_clients(hub_factory, no_pause):
     hub = hub_factory(page_size=1)
     hub.faults.add("/api/models", Fault(status=503), times=1)
     api = HfApi(endpoint=hub.url)

@@ -46,36 +46,35 @@ def test_a_server_that_ignores_ranges_is_read_once_and_cut(hub, blob):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 40, 30_000])
-def test_a_cut_connection_is_taken_up_where_it_broke(hub, blob, cut):
+def test_a_cut_connection_is_taken_up_where_it_broke(hub, blob, cut, no_pause):
     repo, content, client = blob
     hub.faults.add("*/blob.bin", Fault(cut_after=cut), times=2)
     assert client.read_ranges(repo, "blob.bin", SPANS) == expected(content)
     assert hub.bytes_sent("blob.bin") <= sum(stop - start for start, stop in SPANS) + 2 * cut
 
 
-def test_cut_connections_and_ignored_ranges_may_come_together(hub, blob):
+def test_cut_connections_and_ignored_ranges_may_come_together(hub, blob, no_pause):
     repo, content, client = blob
     hub.faults.add("*/blob.bin", Fault(ignore_range=True, cut_after=100_000))
     hub.faults.add("*/blob.bin", Fault(ignore_range=True, cut_after=220_000))
     assert client.read_ranges(repo, "blob.bin", SPANS) == expected(content)
 
 
-def test_a_connection_that_always_breaks_ends_in_a_hub_error(hub, blob, monkeypatch):
-    monkeypatch.setattr("time.sleep", lambda seconds: None)
+def test_a_connection_that_always_breaks_ends_in_a_hub_error(hub, blob, no_pause):
     repo, _, client = blob
     hub.faults.add("*/blob.bin", Fault(cut_after=0), times=100)
     with pytest.raises(HubError, match="was cut 5 times"):
         client.read_ranges(repo, "blob.bin", [(0, 10)])
 
 
-def test_an_answer_that_is_too_short_is_taken_up_and_a_longer_one_cut(hub, blob):
+def test_an_answer_that_is_too_short_is_taken_up_and_a_longer_one_cut(hub, blob, no_pause):
     repo, content, client = blob
     hub.faults.add("*/blob.bin", Fault(wrong_length=-10))
     hub.faults.add("*/blob.bin", Fault(wrong_length=10))
     assert client.read_ranges(repo, "blob.bin", [(100, 200)]) == [content[100:200]]
 
 
-def test_a_busy_hub_is_asked_again(hub, blob):
+def test_a_busy_hub_is_asked_again(hub, blob, no_pause):
     repo, content, client = blob
     hub.faults.add("*/blob.bin", Fault(status=503))
     hub.faults.add("*/blob.bin", Fault(status=429, headers={"Retry-After": "0"}))
