@@ -17,7 +17,7 @@ import numpy as np
 _DTYPES = {"F16": np.float16, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8}
 _MAX_HEADER = 1 << 20
 _WORTH_SHARING = 0.9  # below this share of the plain size, rows are kept once; else the file can be mapped as it is
-_LARGEST_SHARED = 64 << 20  # bytes; sharing serves small zoos that are shipped, large ones are mapped and opened at once
+_LARGEST_SHARED = 64 << 20  # bytes; sharing serves small zoos that are shipped, large ones are mapped as they are
 
 
 def view_bytes(values: np.ndarray, mask: np.ndarray) -> bytes:
