@@ -57,10 +57,8 @@ class Reasons:
         if self.nearby_place is None:
             return ""
         names = ", ".join(name for name, _, _ in self.nearest)
-        return (
-            f"predicted {ordinal(self.nearby_place[index])} of {len(self.zoo)} on the "
-            f"{len(self.nearest)} training datasets nearest to yours: {names}"
-        )
+        place = f"predicted {ordinal(self.nearby_place[index])} of {len(self.zoo)}"
+        return f"{place} on the {len(self.nearest)} training datasets nearest to yours: {names}"
 
     def _parts(self, index: int) -> str:
         moved = int(self.static_place[index] - self.place[index])

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from hf_crosssight.errors import CrossSightError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hf_crosssight.recommendation import Ranking, Recommendation
 
 
@@ -75,6 +77,7 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     return buffer.getvalue()
 
 
+_PIPE_WIDTH = 120
 _COLUMNS = ("#", "model", "score", "90 % interval", "tier", "params", "licence")
 
 
@@ -124,30 +127,38 @@ def _escaped(cells: Sequence[str]) -> list[str]:
 
 def _print_human(ranking: Ranking) -> None:
     from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console.print(_summary(ranking))
+    console.print()
+    console.print(_table(ranking))
+    console.print("\nWhy")
+    for item in ranking:
+        console.print(Text(f"{item.rank:>3}. {item.model_id}", style="bold"))
+        for reason in item.why:
+            console.print(Padding(Text(f"- {reason}"), (0, 0, 0, 5)))
+    console.print("\nScores are z-scores of expected accuracy after fine-tuning; one tier cannot be told apart.")
+    for warning in ranking.warnings:
+        console.print(Text(f"note: {warning}"))
+
+
+def _table(ranking: Ranking) -> Table:
+    """The table of a ranking; where room is short the model's name is folded, never a figure cut."""
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, soft_wrap=False)
+    rows = [_cells(item) for item in ranking]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in _COLUMNS:
+    for name, cells in zip(_COLUMNS, zip(*rows, strict=True), strict=True):
+        widest = max(len(cell) for cell in (name, *cells))
         table.add_column(
             name,
             justify="right" if name in {"#", "score", "tier", "params"} else "left",
-            no_wrap=name != "licence",
             overflow="fold",
+            min_width=None if name in {"model", "licence"} else widest,
         )
-    for item in ranking:
-        table.add_row(*(Text(cell) for cell in _cells(item)))
-    console.print(_summary(ranking))
-    console.print()
-    console.print(table)
-    console.print()
-    console.print("Why:")
-    for item in ranking:
-        console.print(Text(f"{item.rank:>3}. {item.model_id}: {'; '.join(item.why)}"))
-    console.print()
-    console.print(
-        "Scores are z-scores of expected accuracy after fine-tuning; models of one tier cannot be told apart."
-    )
-    for warning in ranking.warnings:
-        console.print(Text(f"note: {warning}"))
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

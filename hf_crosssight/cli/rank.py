@@ -13,9 +13,9 @@ EXAMPLES = """Examples:
 
 hf-crosssight rank --dataset digits --offline
 
-hf-crosssight rank --dataset cifar10 --filter image-classification --license apache-2.0 --max-params 30M
+hf-crosssight rank --dataset cifar10 --license mit --max-params 30M
 
-hf-crosssight rank --dataset ./my_photos --zoo ./my_models --top 0 --format csv
+hf-crosssight rank --dataset ./photos --zoo ./models --format csv
 """
 
 

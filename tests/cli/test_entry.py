@@ -35,7 +35,7 @@ def test_help_names_the_commands_and_shows_an_example(capsys):
 
 def test_help_of_rank_ends_in_examples(capsys):
     assert run("rank", "--help") == 0
-    assert "hf-crosssight rank --dataset cifar10" in capsys.readouterr().out
+    assert "hf-crosssight rank --dataset cifar10 --license mit" in capsys.readouterr().out
 
 
 def test_version(capsys):

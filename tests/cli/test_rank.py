@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from hf_crosssight.cli.entry import main
+from hf_crosssight.rankers import BUNDLED_FOLDER
 
 
 def run(*arguments: str) -> int:
@@ -147,18 +149,40 @@ def test_unknown_ids_of_dataset_model_and_ranker(hub, capsys):
     assert_two_lines(capsys, "acme/no-such-ranker")
 
 
-def test_a_gated_dataset_without_a_token(hub, capsys):
-    assert run("--dataset", "acme/closed") == 2
-    assert_two_lines(capsys, "acme/closed", "token")
+def test_a_gated_dataset_needs_a_token(hub_factory, capsys):
+    hub_factory(tokens={"good": "anna"}, gated={"acme/shapes": {"anna"}})
+    assert run("--dataset", "acme/shapes") == 2
+    assert_two_lines(capsys, "acme/shapes", "token")
+    assert run("--dataset", "acme/shapes", "--token", "good", "--top", 1, "--format", "quiet") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
-def test_no_network_is_exit_code_3(hub_home, capsys, monkeypatch):
+def test_no_network_is_exit_code_3(hub_factory, monkeypatch, capsys):
+    hub_factory()
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody listens
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     assert run("--dataset", "acme/anything") == 3
     assert_two_lines(capsys)
+
+
+def test_a_bare_name_a_model_and_a_ranker_of_the_hub(hub_factory, hub_repos, tmp_path, capsys):
+    """Everything from the Hub: dataset by its old name, one model by its headers, a ranker pushed there by hand."""
+    root = shutil.copytree(hub_repos, tmp_path / "served")
+    shutil.copytree(BUNDLED_FOLDER, root / "models" / "crosssight" / "ranker")
+    served = hub_factory(root, redirects={"shapes": "acme/shapes"})
+    arguments = ("--dataset", "shapes", "--model", "acme/tiny-resnet", "--ranker", "crosssight/ranker")
+    assert run(*arguments, "--format", "json") == 0
+    ranking = json.loads(capsys.readouterr().out)
+    assert ranking["dataset"]["id"] == "acme/shapes"
+    assert len(ranking["dataset"]["revision"]) == 40
+    assert ranking["ranker"]["source"] == "hub"
+    assert [item["model_id"] for item in ranking["recommendations"]] == ["acme/tiny-resnet"]
+    weights = [item for item in served.requests if item.path.endswith("tiny-resnet/resolve/main/model.safetensors")]
+    assert not [item for item in weights if item.method == "GET" and not item.range]
+    assert run(*arguments, "--offline", "--format", "json") == 0
+    offline = json.loads(capsys.readouterr().out)
+    assert offline["recommendations"] == ranking["recommendations"]
 
 
 def test_a_user_who_presses_ctrl_c_gets_two_lines_and_no_debris(tmp_path):
