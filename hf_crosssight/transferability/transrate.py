@@ -46,4 +46,4 @@ def parity(inputs: Inputs, implementation: str) -> float:
 
 def _public_rate(rows: Array) -> float:
     count, dims = rows.shape
-    return float(np.linalg.slogdet(np.eye(dims) + 1.0 / (count * _EPS) * (rows.T @ rows))[1]) / 2.0
+    return float(np.linalg.slogdet(np.eye(dims) + (1.0 / (count * _EPS) * rows.T) @ rows)[1]) / 2.0

@@ -1,0 +1,89 @@
+"""SFDA: self-challenging Fisher discriminant analysis, the accuracy of a discriminant that is made to work hard.
+
+Source: Shao, Zhao, Ge, Zhang, Yang, Wang, Shan, Luo, "Not all models are equal: predicting model transferability in a
+self-challenging Fisher space" (ECCV 2022), equations 4 to 9: a shrunk discriminant; each image is mixed with the mean of
+the other classes in proportion to its doubt (ConfMix); a second discriminant; the mean posterior of the true class.
+
+Default: the shrinkage is Ledoit and Wolf's for the within-class covariance, so it does not depend on the features' scale
+and does not vanish where features outnumber images (there the published rule gives every model a score of 1); doubt is
+one minus the posterior itself.
+
+Public implementations, higher is better: `sfda` (= ncti) shrinks by exp(-5 lambda), lambda from three rounds of power
+iteration, at least 1e-10, and takes a softmax of the posteriors before mixing; `etran`'s copy loses the covariance
+altogether (`eigh` of a non-symmetric matrix: nearest means); `emms`' copy takes the softmax over the images.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .classes import class_means
+from .discriminant import shrunk_discriminant, softmax
+from .inputs import Array, Inputs
+
+
+def score(inputs: Inputs) -> float:
+    """Mean posterior of the true class after ConfMix, in (0, 1]."""
+    rows, labels, classes = inputs.features, inputs.labels, inputs.num_classes
+    scaled = rows / np.abs(rows).max()
+    first = shrunk_discriminant(scaled, labels, classes)
+    own = first.posteriors[np.arange(len(labels)), labels]
+    others = _mean_of_others(first.means)[labels]
+    mixed = own[:, None] * scaled + (1.0 - own[:, None]) * others
+    second = shrunk_discriminant(mixed, labels, classes, first.shrinkage)
+    return float(second.posteriors[np.arange(len(labels)), labels].mean())
+
+
+def _mean_of_others(means: Array) -> Array:
+    """`[C, D]`: for each class the unweighted mean of the other classes' means."""
+    return (means.sum(axis=0) - means) / (len(means) - 1)
+
+
+def parity(inputs: Inputs, implementation: str) -> float:
+    """What the named public implementation returns."""
+    rows, labels, classes = inputs.features, inputs.labels, inputs.num_classes
+    plain, over_images = implementation == "etran", implementation == "emms"
+    shrinkage = None if plain else _public_shrinkage(within_scatter(rows, labels, classes))
+    first = public_posteriors(rows, labels, classes, shrinkage, over_images)
+    doubt = _softmax(first, over_images)[np.arange(len(labels)), labels][:, None]
+    means, _ = class_means(rows.astype(np.float64), labels, classes)
+    mixed = (doubt * rows + (1.0 - doubt) * _mean_of_others(means)[labels]).astype(rows.dtype)
+    second = public_posteriors(mixed, labels, classes, shrinkage, over_images)
+    return float(second[np.arange(len(labels)), labels].mean())
+
+
+def within_scatter(rows: Array, labels: Array, classes: int) -> Array:
+    """Pooled 1/N within-class covariance `[D, D]` in float64."""
+    precise = rows.astype(np.float64)
+    means, _ = class_means(precise, labels, classes)
+    residual = precise - means[labels]
+    return residual.T @ residual / len(rows)
+
+
+def _public_shrinkage(within: Array) -> float:
+    right = within.sum(axis=1)
+    left = right
+    for _ in range(3):
+        left = within @ right
+        left = left / np.linalg.norm(left)
+        right = within @ left
+        right = right / np.linalg.norm(right)
+    return max(float(np.exp(-5.0 * (right @ within @ left))), 1e-10)
+
+
+def public_posteriors(rows: Array, labels: Array, classes: int, shrinkage: float | None, over_images: bool) -> Array:
+    """Posteriors of the published discriminant; without `shrinkage` those of the nearest mean."""
+    precise = rows.astype(np.float64)
+    means, counts = class_means(precise, labels, classes)
+    directions = means
+    if shrinkage is not None:
+        within = within_scatter(rows, labels, classes)
+        ridged = (1.0 - shrinkage) * within
+        ridged.flat[:: len(ridged) + 1] += shrinkage * np.trace(within) / len(within)
+        directions = np.linalg.solve(ridged, means.T).T
+    offsets = 0.5 * np.einsum("cd,cd->c", directions, means) - np.log(counts / len(rows))
+    return _softmax(precise @ directions.T - offsets, over_images)
+
+
+def _softmax(values: Array, over_images: bool) -> Array:
+    return softmax(values.T).T if over_images else softmax(values)
