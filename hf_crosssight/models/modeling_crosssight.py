@@ -191,15 +191,15 @@ class CrossSightModel(CrossSightPreTrainedModel):
             mask = None if dataset_mask is None else _as_tensor(dataset_mask, self.device)[None].bool()
             memory = self.encode_dataset(tokens, mask)
             count = _common_length(views)
-            step = max(count, 1) if self.config.model_self_attention else chunk
+            step = max(count, 1) if self.config.model_self_attention else chunk  # they must see one another
             parts = [
                 self._score_chunk(memory, views, view_mask or {}, evidence, slice(start, start + step))
-                for start in range(0, max(count, 1), step)
+                for start in range(0, count, step)
             ]
         finally:
             if was_training:
                 self.train()
-        return _joined(parts)
+        return _joined(parts, memory.gate, self.config.ensemble_size)
 
     @torch.no_grad()
     def nearest_references(self, dataset_tokens: Tensor, dataset_mask: Tensor | None = None) -> Tensor:
@@ -361,11 +361,12 @@ def _as_tensor(values: Any, device: torch.device) -> Tensor:
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
-def _joined(parts: list[CrossSightOutput]) -> CrossSightOutput:
-    """One output of the chunks' outputs, in float32 on the CPU; the gate is the same in all."""
-    joined = CrossSightOutput(gate=parts[0]["gate"].float().cpu())
+def _joined(parts: list[CrossSightOutput], gate: Tensor, members: int) -> CrossSightOutput:
+    """One output of the chunks' outputs (of none, for an empty zoo), in float32 on the CPU."""
+    joined = CrossSightOutput(gate=gate.float().cpu())
     for name in ("scores", "scores_std", "static", "residual", "member_scores"):
-        joined[name] = torch.cat([part[name].float().cpu() for part in parts], dim=1)
+        nothing = torch.zeros((1, 0, members) if name == "member_scores" else (1, 0))
+        joined[name] = torch.cat([nothing, *(part[name].float().cpu() for part in parts)], dim=1)
     return joined
 
 
