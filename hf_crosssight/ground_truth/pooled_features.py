@@ -1,0 +1,94 @@
+"""Pooled features of images by a model: what goes into its last linear layer. Cached once for each pair."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from .labelled_images import LabelledImages
+from .model_sources import Classifier, ModelSource
+from .training_loop import PREDICT_BATCH, input_options, is_out_of_memory, to_input
+
+
+def pooled_features(
+    classifier: Classifier, images: np.ndarray, device: object, batch: int = PREDICT_BATCH
+) -> np.ndarray:
+    """float16 `[N, D]` of uint8 images `[N, 3, side, side]`; out of memory halves the batch.
+
+    Raises:
+        ValueError: a feature is not a finite number, or too large for float16.
+    """
+    import torch
+
+    found: list[torch.Tensor] = []
+
+    def keep(_: object, inputs: tuple[torch.Tensor, ...]) -> None:
+        found.append(inputs[0].flatten(1).float().cpu())
+
+    model = classifier.model.eval()
+    hook = classifier.head.register_forward_pre_hook(keep)
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(images), batch):
+                inputs = to_input(images[start : start + batch], classifier.normalisation, device)
+                model(pixel_values=inputs, **input_options(model))
+    except (RuntimeError, MemoryError) as error:
+        if batch == 1 or not is_out_of_memory(error):
+            raise
+        return pooled_features(classifier, images, device, batch // 2)
+    finally:
+        hook.remove()
+    features = torch.cat(found).half()
+    if not bool(torch.isfinite(features).all()):
+        raise ValueError("its features are not finite")
+    return features.numpy()
+
+
+class FeatureCache:
+    """Features on disk, by the model's and the dataset's revision; written whole or not at all.
+
+    Args:
+        folder: made if needed.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, model: ModelSource, images: LabelledImages) -> Path:
+        """Where the features of a pair are kept: one row for each image of the dataset, in its order."""
+        text = f"{model.id}|{model.revision}|{images.id}|{images.revision}|{images.side}"
+        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.npy"
+
+    def features(
+        self,
+        model: ModelSource,
+        classifier: Classifier | None,
+        images: LabelledImages,
+        rows: np.ndarray,
+        device: object,
+    ) -> np.ndarray:
+        """float16 `[N, D]`, N all images; only `rows` are computed, the others are NaN unless computed before.
+
+        Images have the size that the model is fed. `classifier=None` reads what is there, and raises KeyError if
+        something of `rows` is missing.
+        """
+        path = self.path(model, images)
+        known = np.load(path) if path.is_file() else None
+        missing = rows if known is None else rows[np.isnan(known[rows, 0])]
+        if len(missing) == 0:
+            assert known is not None
+            return known
+        if classifier is None:
+            raise KeyError(f"features of {images.id} by {model.id}")
+        new = pooled_features(classifier, images.images[missing], device)
+        if known is None:
+            known = np.full((len(images.labels), new.shape[1]), np.nan, dtype=np.float16)
+        known[missing] = new
+        temporary = path.with_name(f"{path.stem}-{os.getpid()}.npy")
+        np.save(temporary, known)
+        os.replace(temporary, path)
+        return known
