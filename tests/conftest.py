@@ -98,7 +98,7 @@ def hub_factory(
 
 @pytest.fixture
 def hub(hub_factory: Callable[..., LoopbackHub]) -> LoopbackHub:
-    """A Hub with the small repositories; `shapes` is redirected, the tokens `good` and `other` are anna's and bert's."""
+    """A Hub with the small repositories; `shapes` is redirected, `good` and `other` are the tokens of two users."""
     return hub_factory(redirects={"shapes": "acme/shapes"}, tokens={"good": "anna", "other": "bert"})
 
 

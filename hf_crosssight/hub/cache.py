@@ -7,12 +7,12 @@ that worked online works offline as well.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from .header_cache import kept_files
+from .places import crosssight_folder, folder_name, read_text, repo_folder, write_text
 from .resolved import RepoFile, RepoType, ResolvedRepo, license_of
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -25,21 +25,23 @@ def cached_repo(repo_id: str, repo_type: RepoType, revision: str | None) -> Reso
         repo_id (`str`): as the user wrote it; a bare name that was once redirected is followed.
         revision (`str`, *optional*): branch, tag or commit; `main` by default.
     """
-    canonical = _read_text(_alias_file(repo_id, repo_type)) or repo_id
+    canonical = read_text(_alias_file(repo_id, repo_type)) or repo_id
     folder = repo_folder(canonical, repo_type)
     requested = revision or "main"
-    sha = _read_text(folder / "refs" / requested)
+    sha = read_text(folder / "refs" / requested)
     if sha is None and _COMMIT.fullmatch(requested):
         sha = requested
     snapshot = folder / "snapshots" / sha if sha else None
     if snapshot is None or not snapshot.is_dir():
         return None
     card = read_front_matter(snapshot / "README.md")
+    held = _files_of(snapshot)
+    paths = {file.path for file in held}
     return ResolvedRepo(
         id=canonical,
         repo_type=repo_type,
         sha=snapshot.name,
-        files=tuple(_files_of(snapshot)),
+        files=(*held, *(file for file in kept_files(canonical, repo_type, snapshot.name) if file.path not in paths)),
         tags=tuple(str(tag) for tag in card.get("tags") or ()),
         license=license_of(card),
         pipeline_tag=card.get("pipeline_tag"),
@@ -60,18 +62,11 @@ def remember(asked: str, repo: ResolvedRepo) -> None:
     """Note the commit behind a branch or tag and the repository behind a bare name; a read-only cache is no error."""
     try:
         if repo.requested != repo.sha:
-            _write_text(repo_folder(repo.id, repo.repo_type) / "refs" / repo.requested, repo.sha)
+            write_text(repo_folder(repo.id, repo.repo_type) / "refs" / repo.requested, repo.sha)
         if asked != repo.id:
-            _write_text(_alias_file(asked, repo.repo_type), repo.id)
+            write_text(_alias_file(asked, repo.repo_type), repo.id)
     except OSError:
         return
-
-
-def repo_folder(repo_id: str, repo_type: RepoType) -> Path:
-    """The cache folder of a repository."""
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE) / "--".join([f"{repo_type}s", *repo_id.split("/")])
 
 
 def read_front_matter(readme: Path) -> dict[str, Any]:
@@ -88,30 +83,9 @@ def read_front_matter(readme: Path) -> dict[str, Any]:
 
 
 def _alias_file(repo_id: str, repo_type: RepoType) -> Path:
-    from huggingface_hub import constants
-
-    name = "--".join([f"{repo_type}s", *repo_id.split("/")])
-    return Path(constants.HF_HOME) / "crosssight" / "canonical_ids" / name
+    return crosssight_folder() / "canonical_ids" / folder_name(repo_id, repo_type)
 
 
 def _files_of(snapshot: Path) -> list[RepoFile]:
     paths = sorted(path for path in snapshot.rglob("*") if path.is_file())
     return [RepoFile(path.relative_to(snapshot).as_posix(), path.stat().st_size) for path in paths]
-
-
-def _read_text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8").strip() or None
-    except OSError:
-        return None
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write whole or not at all: another process may be reading."""
-    if _read_text(path) == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(name, path)

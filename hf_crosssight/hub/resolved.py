@@ -25,7 +25,8 @@ class ResolvedRepo:
         id (`str`): canonical id (`uoft-cs/cifar10` where `cifar10` was asked for).
         repo_type (`str`): `model`, `dataset` or `space`.
         sha (`str`): the commit.
-        files (`tuple[RepoFile, ...]`): all files at that commit; those in the cache where `from_cache`.
+        files (`tuple[RepoFile, ...]`): all files at that commit; where `from_cache`, those in the
+            cache and the weights whose headers are.
         tags (`tuple[str, ...]`): Hub tags.
         license (`str`, *optional*): Hub licence identifier, lower case; the first where the card lists several.
         pipeline_tag (`str`, *optional*): task.

@@ -14,13 +14,14 @@ import os
 import struct
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard
 
 from hf_crosssight.errors import UserError
 
+from .header_cache import keep_header, kept_header
 from .ids import check_path
+from .tensor_info import TensorInfo
 
 if TYPE_CHECKING:
     from .client import HubClient
@@ -53,31 +54,6 @@ class SafetensorsError(UserError):
     def __init__(self, name: str, reason: str) -> None:
         self.reason = reason
         super().__init__(f"{name} is not a sound safetensors file: {reason}.", "Save or download it again.")
-
-
-@dataclass(frozen=True)
-class TensorInfo:
-    """One tensor of a header.
-
-    Attributes:
-        name (`str`): its key.
-        dtype (`str`): the format's name, e.g. `F32`, `BF16`.
-        shape (`tuple[int, ...]`): `()` for a scalar.
-        file (`str`): file of the repository that holds it.
-        start, stop (`int`): its bytes in that file, half-open, counted from the file's beginning.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    file: str = ""
-    start: int = 0
-    stop: int = 0
-
-    @property
-    def numel(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
 
 
 def read_header(source: str | os.PathLike | BinaryIO | RangedFile, name: str | None = None) -> list[TensorInfo]:
@@ -119,7 +95,7 @@ def folder_tensors(folder: str | os.PathLike) -> list[TensorInfo]:
 
 
 def repo_tensors(client: HubClient, repo: ResolvedRepo) -> list[TensorInfo]:
-    """The tensors of a model of the Hub: a request or two a file, some kilobytes each, no weights.
+    """The tensors of a model of the Hub: a request or two a file, some kilobytes each, no weights; once a commit.
 
     Raises:
         UserError, SafetensorsError: as for `folder_tensors`.
@@ -129,8 +105,13 @@ def repo_tensors(client: HubClient, repo: ResolvedRepo) -> list[TensorInfo]:
     chosen = choose_weights(names, str(repo))
 
     def header(path: str) -> list[TensorInfo]:
+        kept = kept_header(repo, path)
+        if kept is not None:
+            return kept
         with client.open(repo, path, block_size=_FIRST_READ) as file:
-            return read_header(file, path)
+            tensors = read_header(file, path)
+        keep_header(repo, path, tensors)
+        return tensors
 
     if chosen != INDEX:
         return header(chosen)

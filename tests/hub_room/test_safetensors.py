@@ -169,3 +169,29 @@ def test_a_truncated_file_of_the_hub_is_told_as_such(hub):
     client = HubClient()
     with pytest.raises(SafetensorsError, match="is truncated"):
         repo_tensors(client, client.resolve("acme/tiny-resnet"))
+
+
+def test_headers_that_were_read_once_are_there_without_network(hub):
+    client, without = HubClient(), HubClient(offline=True)
+    for name in ("acme/tiny-resnet", "acme/sharded"):
+        repo = client.resolve(name)
+        client.download(repo, "config.json")
+        online = repo_tensors(client, repo)
+        number = len(hub.requests)
+        cached = without.resolve(name)
+        assert repo_tensors(without, cached) == online == repo_tensors(client, repo)
+        assert len(hub.requests) == number
+        weights = {file for file in repo.files if file.path.endswith(".safetensors")}
+        assert {file for file in cached.files if file.path.endswith(".safetensors")} == weights
+        with pytest.raises(UserError, match="this run is offline"):
+            without.read_ranges(cached, weights.pop().path, [(0, 8)])
+
+
+def test_a_broken_header_cache_is_as_good_as_none(hub, hub_home):
+    client = HubClient()
+    repo = client.resolve("acme/tiny-resnet")
+    expected = repo_tensors(client, repo)
+    (kept,) = (hub_home / "crosssight" / "headers").rglob("*.json")
+    for content in ("", "[]", '{"tensors": [[1]]}', '{"size": 1, "tensors": 3}'):
+        kept.write_text(content)
+        assert repo_tensors(client, repo) == expected
