@@ -24,7 +24,7 @@ def register() -> None:
     global _registered
     if _registered or _pipeline_is_half_imported():  # that module calls back when it is whole
         return
-    from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
+    from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
     from transformers.pipelines import PIPELINE_REGISTRY
 
     from hf_crosssight.models.configuration_crosssight import CrossSightConfig
@@ -35,11 +35,24 @@ def register() -> None:
     AutoConfig.register(CrossSightConfig.model_type, CrossSightConfig, exist_ok=True)
     AutoModel.register(CrossSightConfig, CrossSightModel, exist_ok=True)
     AutoFeatureExtractor.register(CrossSightConfig, CrossSightFeatureExtractor, exist_ok=True)
+    # Without this, AutoProcessor tries an image processor first, which asks to run the code that a repository carries.
+    AutoProcessor.register(CrossSightConfig, CrossSightFeatureExtractor, exist_ok=True)
     if TASK not in PIPELINE_REGISTRY.supported_tasks:
         PIPELINE_REGISTRY.register_pipeline(
             TASK, pipeline_class=ModelRankingPipeline, pt_model=AutoModel, type="multimodal"
         )
     _registered = True
+
+
+def carry_code() -> None:
+    """From now on `save_pretrained` and `push_to_hub` of a ranker write its code too, for `trust_remote_code=True`."""
+    from hf_crosssight.models.configuration_crosssight import CrossSightConfig
+    from hf_crosssight.models.feature_extraction_crosssight import CrossSightFeatureExtractor
+    from hf_crosssight.models.modeling_crosssight import CrossSightModel
+
+    CrossSightConfig.register_for_auto_class()
+    CrossSightModel.register_for_auto_class("AutoModel")
+    CrossSightFeatureExtractor.register_for_auto_class("AutoFeatureExtractor")
 
 
 def register_when_transformers_loads() -> None:

@@ -204,6 +204,8 @@ class CrossSightModel(CrossSightPreTrainedModel):
     @torch.no_grad()
     def nearest_references(self, dataset_tokens: Tensor, dataset_mask: Tensor | None = None) -> Tensor:
         """Distances `[B, R]` in [0, 2] of datasets `[B, S, Dd]` to the training datasets kept in this ranker."""
+        dataset_tokens = dataset_tokens.to(self.device)
+        dataset_mask = None if dataset_mask is None else dataset_mask.to(self.device)
         mask, tokens = self._checked_tokens(dataset_tokens, dataset_mask)
         references = self._comparable_references()
         return dataset_distances(
