@@ -1,0 +1,266 @@
+"""`hf-crosssight ground-truth ...`: collect fine-tuning results, make a zoo to earn them, look at what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hf_crosssight.cli.output import Format, print_record
+from hf_crosssight.errors import UserError
+
+if TYPE_CHECKING:
+    from hf_crosssight.cli.progress import ProgressLine
+    from hf_crosssight.ground_truth.tables import GroundTruthTable
+
+COLLECT_EXAMPLES = """Examples:
+
+hf-crosssight ground-truth collect --zoo ./zoo --dataset cifar10 --dataset ./my_photos --out ./table --recipe head
+
+hf-crosssight ground-truth collect --zoo ./zoo --dataset ./data --out ./table --recipe knn --recipe head --recipe full
+
+Run the same command again to go on after an interruption, or in several shells to share the work.
+"""
+MAKE_ZOO_EXAMPLES = "Example: hf-crosssight ground-truth make-zoo --datasets ./datasets --out ./zoo --count 12"
+INFO_EXAMPLES = "Example: hf-crosssight ground-truth info ./table --format json"
+CEILING_EXAMPLES = "Example: hf-crosssight ground-truth ceiling ./table --recipe full"
+SCORE_EXAMPLES = "Example: hf-crosssight ground-truth score --reported reported.csv --target MNIST"
+
+app = typer.Typer(
+    name="ground-truth",
+    help="Fine-tuning results: collect them, describe them, and make a zoo to earn them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_TableArgument = Annotated[
+    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
+]
+_FormatOption = Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")]
+_DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")]
+_OfflineOption = Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")]
+
+
+def _quietly(debug: bool) -> ProgressLine:
+    from hf_crosssight.cli.progress import ProgressLine
+    from hf_crosssight.cli.quiet import silence_libraries
+
+    if not debug:
+        silence_libraries()
+        _hide_transformers_bars()
+    return ProgressLine()
+
+
+def _hide_transformers_bars() -> None:
+    """Loading a model draws a bar of its own, thousands of times here."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+@app.command("collect", epilog=COLLECT_EXAMPLES)
+def collect_command(
+    zoo: Annotated[list[str], typer.Option(help="Folder of model repositories | one of them | Hub id; repeat.")],
+    dataset: Annotated[list[str], typer.Option(help="Hub id | dataset folder | folder of them | digits; repeat.")],
+    out: Annotated[Path, typer.Option(help="Folder of the table; an existing one is gone on with.")],
+    recipe: Annotated[list[str] | None, typer.Option(help="full | head | knn; repeat. By default full.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
+    model: Annotated[list[str] | None, typer.Option(metavar="ID", help="Of the zoo, only these; repeat.")] = None,
+    max_train: Annotated[int | None, typer.Option(help="Training images; 600 by default.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of the recipe full; 4 by default.")] = None,
+    lr: Annotated[
+        list[float] | None, typer.Option(help="Learning rates of full to choose from; repeat. 1e-3 3e-4 3e-3.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a table; this is always done.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed runs once more.")] = False,
+    max_minutes: Annotated[float | None, typer.Option(help="Begin nothing new after so many minutes.")] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
+    precision: Annotated[str | None, typer.Option(help="no | bf16 | fp16; bf16 where the GPU has it.")] = None,
+    offline: _OfflineOption = False,
+    format: _TableArgument = Annotated[
+    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
+]
+_FormatOption = Format.auto,
+    debug: _DebugOption = False,
+) -> None:
+    """Fine-tune every model on every dataset; interrupted or run twice, nothing is lost and nothing done twice."""
+    from hf_crosssight.ground_truth.recipes import make_recipe
+
+    if precision not in (None, "no", "bf16", "fp16"):
+        raise UserError(f"--precision is {precision!r}", "Take no, bf16 or fp16.")
+    rates = tuple(lr) if lr else None
+    recipes = [
+        make_recipe(name, max_train=max_train, epochs=epochs, learning_rates=rates)
+        for name in dict.fromkeys(recipe or ["full"])
+    ]
+    progress = _quietly(debug)
+    from hf_crosssight.ground_truth.collect import collect
+
+    try:
+        found = collect(
+            zoo, dataset, out, recipes=recipes, seeds=seeds, only=model or (), retry_failed=retry_failed,
+            stop_after=None if max_minutes is None else 60 * max_minutes, threads=threads or None,
+            mixed_precision=precision, offline=offline, progress=progress,
+        )  # fmt: skip
+    finally:
+        progress.close()
+    print_record(
+        {"folder": str(found.folder), "results": found.records, "failed": found.failed, "not_begun": found.missing,
+         "unreadable_lines": found.broken_lines, "skipped": found.skipped},
+        format,
+    )  # fmt: skip
+
+
+@app.command("make-zoo", epilog=MAKE_ZOO_EXAMPLES)
+def make_zoo_command(
+    datasets: Annotated[list[str], typer.Option(help="Sources: Hub ids, dataset folders or folders of them; repeat.")],
+    out: Annotated[Path, typer.Option(help="Folder of the zoo; an existing one is gone on with.")],
+    count: Annotated[int | None, typer.Option(help="Models; by default six of each of twelve families.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything that is dealt or drawn.")] = 0,
+    organisation: Annotated[str, typer.Option(help="First part of the models' ids.")] = "lineage-zoo",
+    threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes weights repeatable.")] = 1,
+    offline: _OfflineOption = False,
+    format: _TableArgument = Annotated[
+    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
+]
+_FormatOption = Format.auto,
+    debug: _DebugOption = False,
+) -> None:
+    """Train small models of many families and lineages, as Hub repositories that tell their true source."""
+    progress = _quietly(debug)
+    from hf_crosssight.ground_truth.make_zoo import make_zoo
+
+    try:
+        made = make_zoo(
+            datasets, out, count=count, seed=seed, organisation=organisation, threads=threads or None,
+            offline=offline, progress=progress,
+        )  # fmt: skip
+    finally:
+        progress.close()
+    print_record(
+        {"folder": str(made.folder), "made": len(made.made), "found": len(made.found), "held": len(made.held)}, format
+    )
+
+
+@app.command("info", epilog=INFO_EXAMPLES)
+def info_command(
+    table: _TableArgument,
+    format: _TableArgument = Annotated[
+    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
+]
+_FormatOption = Format.auto,
+) -> None:
+    """Describe a table: sizes, static part against interaction, agreement of recipes, throughput."""
+    from hf_crosssight.evaluation.metrics import weighted_tau
+    from hf_crosssight.ground_truth.throughput import throughput
+    from hf_crosssight.ground_truth.tidy_tables import load_tidy
+    from hf_crosssight.ground_truth.variance import agreement
+
+    tables = load_tidy(table)
+    described = {name: _described(found) for name, found in tables.items()}
+    names = list(tables)
+    pairs = {
+        f"{first} ~ {second}": found
+        for position, first in enumerate(names)
+        for second in names[position + 1 :]
+        if (found := agreement(tables[first], tables[second], weighted_tau))
+    }
+    speed = throughput(table)
+    if format.resolve() is Format.json:
+        from dataclasses import asdict
+
+        agreements = {name: asdict(found) for name, found in pairs.items()}
+        print_record({"tables": described, "weighted_tau_between": agreements, "throughput": speed}, format)
+        return
+    lines: dict[str, Any] = {
+        f"{name}: {what}": value for name, facts in described.items() for what, value in facts.items()
+    }
+    lines |= {f"weighted tau {name}": f"{tau.mean:.3f} on {tau.datasets} datasets" for name, tau in pairs.items()}
+    print_record(lines | {f"throughput: {what}": value for what, value in (speed or {}).items()}, format)
+
+
+def _described(table: GroundTruthTable) -> dict[str, Any]:
+    import numpy as np
+
+    from hf_crosssight.ground_truth.variance import variance_shares
+
+    shares = variance_shares(table)
+    parts = (shares.static, shares.interaction, shares.noise) if shares else (None, None, None)
+    static, interaction, noise = (None if part is None else round(part, 4) for part in parts)
+    return {
+        "models": len(table.models),
+        "datasets": len(table.datasets),
+        "pairs": int(np.isfinite(table.scores).sum()),
+        "seeds": 1 if table.repeats is None else int(np.isfinite(table.repeats).sum(-1).max()),
+        "self_transfer_pairs": int(table.self_transfer.sum()),
+        "static_share": static,
+        "interaction_share": interaction,
+        "noise_share": noise,
+        "models_on_every_dataset": shares.models if shares else None,
+    }
+
+
+@app.command("ceiling", epilog=CEILING_EXAMPLES)
+def ceiling_command(
+    table: _TableArgument,
+    recipe: Annotated[str | None, typer.Option(help="Of a table with several.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the halves and the simulation.")] = 0,
+    format: _TableArgument = Annotated[
+    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
+]
+_FormatOption = Format.auto,
+) -> None:
+    """The weighted tau that a perfect ranker could reach on each dataset, from how far seeds disagree."""
+    from hf_crosssight.evaluation.ceiling import ceilings
+    from hf_crosssight.ground_truth.tidy_tables import load_tidy
+
+    chosen = _one_of(load_tidy(table), recipe)
+    found = ceilings(chosen, seed=seed)
+    if not found:
+        raise UserError(f"{table} has no dataset with five models of two seeds", "A ceiling needs repeated runs.")
+    mean = sum(one.with_truth for one in found) / len(found)
+    halves = sum(one.between_seeds for one in found) / len(found)
+    if format.resolve() is Format.json:
+        per_dataset = {one.dataset: {"between_halves": one.between_seeds, "ceiling": one.with_truth} for one in found}
+        print_record({"between_halves": halves, "ceiling": mean, "per_dataset": per_dataset}, format)
+        return
+    lines = {one.dataset: f"{one.with_truth:.3f} (between halves {one.between_seeds:.3f})" for one in found}
+    print_record(lines | {f"mean of {len(found)} datasets": f"{mean:.3f} (between halves {halves:.3f})"}, format)
+
+
+def _one_of(tables: dict[str, GroundTruthTable], recipe: str | None) -> GroundTruthTable:
+    if recipe is None and len(tables) == 1:
+        return next(iter(tables.values()))
+    if recipe is None and "full" in tables:
+        return tables["full"]
+    if recipe is None or recipe not in tables:
+        raise UserError(f"recipe {recipe!r} is not in the table", f"Name one with --recipe: {', '.join(tables)}.")
+    return tables[recipe]
+
+
+@app.command("score", epilog=SCORE_EXAMPLES)
+def score_command(
+    reported: Annotated[Path, typer.Option(help="CSV with dataset, model, accuracy (0 to 1), as models report them.")],
+    target: Annotated[str, typer.Option(help="Dataset to rank for.")],
+    similarity: Annotated[
+        Path | None, typer.Option(help="CSV matrix of similarities; by default the thesis' own of 16 datasets.")
+    ] = None,
+    format: _TableArgument = Annotated[
+    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
+]
+_FormatOption = Format.auto,
+) -> None:
+    """Rank by the thesis' formula: reported accuracy times similarity of datasets. For comparison, not for use."""
+    from hf_crosssight.ground_truth.thesis_scores import read_reported, read_similarity, thesis_ranking
+
+    matrix = read_similarity(similarity) if similarity else None
+    ranking = thesis_ranking(read_reported(reported), target, matrix)
+    if format.resolve() is Format.json:
+        rows = [{"rank": rank, "model_id": name, "score": score} for rank, (name, score) in enumerate(ranking, 1)]
+        print_record({"target": target, "ranking": rows}, format)
+    elif format.resolve() is Format.quiet:
+        print("\n".join(name for name, _ in ranking))
+    else:
+        print_record({name: f"{score:.6f}" for name, score in ranking}, format)
