@@ -79,10 +79,7 @@ def collect_command(
     threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
     precision: Annotated[str | None, typer.Option(help="no | bf16 | fp16; bf16 where the GPU has it.")] = None,
     offline: _OfflineOption = False,
-    format: _TableArgument = Annotated[
-    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
-]
-_FormatOption = Format.auto,
+    format: _FormatOption = Format.auto,
     debug: _DebugOption = False,
 ) -> None:
     """Fine-tune every model on every dataset; interrupted or run twice, nothing is lost and nothing done twice."""
@@ -122,10 +119,7 @@ def make_zoo_command(
     organisation: Annotated[str, typer.Option(help="First part of the models' ids.")] = "lineage-zoo",
     threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes weights repeatable.")] = 1,
     offline: _OfflineOption = False,
-    format: _TableArgument = Annotated[
-    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
-]
-_FormatOption = Format.auto,
+    format: _FormatOption = Format.auto,
     debug: _DebugOption = False,
 ) -> None:
     """Train small models of many families and lineages, as Hub repositories that tell their true source."""
@@ -147,10 +141,7 @@ _FormatOption = Format.auto,
 @app.command("info", epilog=INFO_EXAMPLES)
 def info_command(
     table: _TableArgument,
-    format: _TableArgument = Annotated[
-    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
-]
-_FormatOption = Format.auto,
+    format: _FormatOption = Format.auto,
 ) -> None:
     """Describe a table: sizes, static part against interaction, agreement of recipes, throughput."""
     from hf_crosssight.evaluation.metrics import weighted_tau
@@ -207,10 +198,7 @@ def ceiling_command(
     table: _TableArgument,
     recipe: Annotated[str | None, typer.Option(help="Of a table with several.")] = None,
     seed: Annotated[int, typer.Option(help="Of the halves and the simulation.")] = 0,
-    format: _TableArgument = Annotated[
-    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
-]
-_FormatOption = Format.auto,
+    format: _FormatOption = Format.auto,
 ) -> None:
     """The weighted tau that a perfect ranker could reach on each dataset, from how far seeds disagree."""
     from hf_crosssight.evaluation.ceiling import ceilings
@@ -247,10 +235,7 @@ def score_command(
     similarity: Annotated[
         Path | None, typer.Option(help="CSV matrix of similarities; by default the thesis' own of 16 datasets.")
     ] = None,
-    format: _TableArgument = Annotated[
-    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
-]
-_FormatOption = Format.auto,
+    format: _FormatOption = Format.auto,
 ) -> None:
     """Rank by the thesis' formula: reported accuracy times similarity of datasets. For comparison, not for use."""
     from hf_crosssight.ground_truth.thesis_scores import read_reported, read_similarity, thesis_ranking
