@@ -31,6 +31,7 @@ from hf_crosssight.zoo.index import ZooIndex
 
 from .episodes import Episode, EpisodeSampler, withhold_facts
 from .recipe import RankerRecipe
+from .view_scale import ViewScale
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -103,6 +104,7 @@ class _Run:
         rows = {model_id: row for row, model_id in enumerate(zoo.model_ids)}
         self.views = _tensors(zoo)
         self.unlabelled = self.views if unlabelled is zoo else _tensors(unlabelled)
+        self.scale = ViewScale(self.views)
         self.sampler = EpisodeSampler(
             tasks, self.tokens, rows, table_weight=recipe.table_weight, models_per_task=recipe.models_per_task,
             seed=recipe.seed,
@@ -184,6 +186,8 @@ class _Run:
             self.model.load_state_dict(best_state)
         gate, score = self._choose_gate()
         self.model.config.gate_scale = gate
+        self.scale.fold_into(self.model)
+        self._center_members()
         return TrainedRanker(self.model.eval(), best_step, gate, score)
 
     def _update(self, optimizer: torch.optim.Optimizer, step: int) -> None:
@@ -193,7 +197,7 @@ class _Run:
         views = {name: view[episode.models] for name, view in self.views.items()}
         views["structure"] = withhold_facts(views["structure"], self.recipe.facts_withheld, self.generator)
         output = self.model(
-            episode.dataset_tokens, episode.dataset_mask, views, ranks=episode.ranks,
+            episode.dataset_tokens, episode.dataset_mask, self.scale.apply(views), ranks=episode.ranks,
             member_weights=torch.stack([self.member_weight[name] for name in episode.datasets]),
             exclude_references=torch.stack([self.own_parent[name] for name in episode.datasets]),
             reference_distances=torch.stack(
@@ -214,7 +218,7 @@ class _Run:
         rows = torch.randint(count, (self.recipe.consistency_models,), generator=self.generator)
         whole = {name: view[rows] for name, view in self.unlabelled.items()}
         less = {**whole, "structure": withhold_facts(whole["structure"], 0.6, self.generator)}
-        both = {name: torch.cat([whole[name], less[name]])[None] for name in whole}
+        both = self.scale.apply({name: torch.cat([whole[name], less[name]])[None] for name in whole})
         self.model.eval()  # the two must not differ by dropout
         output = self.model(
             episode.dataset_tokens[:1], episode.dataset_mask[:1], both,
@@ -224,13 +228,22 @@ class _Run:
         known, unknown = output.member_scores[0].chunk(2)
         return (known.detach() - unknown).pow(2).mean() + 0.1 * (known - unknown.detach()).pow(2).mean()
 
+    @torch.no_grad()
+    def _center_members(self) -> None:
+        """Takes each ensemble member's mean over the unlabelled zoo off: the losses leave it free, the spread must not."""
+        if self.model.static_heads is None:
+            return
+        views = {name: view.numpy() for name, view in self.unlabelled.items()}
+        offsets = [self.model.score_zoo(self.tokens[name][-1], views).member_scores[0].mean(0) for name in self.datasets[:8]]
+        self.model.static_heads.bias -= torch.stack(offsets).mean(0)
+
     def _validate(self, gate: float) -> float:
         """Mean over tables of the mean weighted tau of their validation tasks."""
         kept, self.model.config.gate_scale = self.model.config.gate_scale, gate
         by_table: dict[str, list[float]] = {}
         for task, index, scores in zip(self.validation, self.val_rows, self.val_scores, strict=True):
             if len(index) > 2:
-                views = {name: view[index] for name, view in self.views.items()}
+                views = self.scale.apply({name: view[index] for name, view in self.views.items()})
                 predicted = self.model.score_zoo(self.tokens[task.dataset][-1], views).scores[0]
                 by_table.setdefault(task.table, []).append(weighted_tau(predicted.numpy(), scores))
         self.model.config.gate_scale = kept
