@@ -1,0 +1,122 @@
+"""The trainer on a small world with a known answer: models that are good anywhere, and a word that tells the dataset."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from hf_crosssight.evaluation import weighted_tau
+from hf_crosssight.ground_truth.tables import Task
+from hf_crosssight.models import CrossSightModel
+from hf_crosssight.tokens.card import CARD_DIM
+from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout, dataset_token_dim
+from hf_crosssight.tokens.structure import structure_view
+from hf_crosssight.training import RankerRecipe, save_ranker, split_by_parent, train_ranker
+from hf_crosssight.training.trainer import _tensors
+from hf_crosssight.training.view_scale import ViewScale
+from hf_crosssight.zoo.index import ZooIndex
+from hf_crosssight.zoo.record import ModelRecord
+
+FEATURES = 8
+RECIPE = RankerRecipe(steps=60, batch=4, models_per_task=24, validate_every=20, consistency_models=16)
+NETWORK = {"hidden_size": 32, "intermediate_size": 32, "decoder_layers": 1, "num_attention_heads": 2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """40 models whose accuracy follows their size, 6 datasets; tokens are words alone."""
+    rng = np.random.default_rng(0)
+    params = 10 ** rng.uniform(6, 9, 40)
+    entries = []
+    for i, size in enumerate(params):
+        card = np.zeros((1, CARD_DIM), np.float32)
+        card[0, 0], card[0, -384:] = 1.0, rng.normal(size=384) * 0.05
+        views = {"structure": structure_view(None, params=int(size), gmacs=size / 1e7), "card": card}
+        entries.append((ModelRecord(f"org/m{i}", params=int(size)), views))
+    zoo = ZooIndex.from_entries(entries)
+    names = ("pets", "dtd", "svhn", "eurosat", "food", "cars")
+    layout, tokens = dataset_layout(FEATURES), {}
+    for name in names:
+        values = np.zeros((2, dataset_token_dim(FEATURES)), np.float32)
+        values[0, 1] = values[1, 2] = 1.0
+        values[1, layout["text"][0] : layout["text"][1]] = rng.normal(size=layout["text"][1] - layout["text"][0])
+        tokens[name] = [DatasetTokens(values, ("global", "text"), "encoder", "words", False)]
+    tasks = [Task("t", name, tuple(zoo.model_ids), np.log(params) + 0.3 * rng.normal(size=40)) for name in names]
+    return zoo, tokens, tasks, params
+
+
+@pytest.fixture(scope="module")
+def trained(world):
+    zoo, tokens, tasks, _ = world
+    known, held_out = split_by_parent(tasks, {"food101", "stanford-cars"})
+    assert {t.dataset for t in held_out} == {"food", "cars"}
+    return train_ranker(known, zoo, tokens, validation=held_out, recipe=RECIPE, config=NETWORK)
+
+
+def scores_of(model, world):
+    zoo, tokens, _, _ = world
+    return model.score_zoo(tokens["food"][0].values, zoo.views).scores[0].numpy()
+
+
+def test_it_learns_what_ranks_models_anywhere(trained, world):
+    assert weighted_tau(scores_of(trained.model, world), world[3]) > 0.8
+    assert trained.validation > 0.7
+    assert trained.model.config.gate_scale == trained.gate
+
+
+def test_the_config_says_what_it_was_trained_on_and_nothing_blind(trained):
+    config = trained.model.config
+    assert config.trained_on["datasets"] == ["dtd", "eurosat", "pets", "svhn"] == config.reference_names
+    assert len(config.trained_on["models"]) == 40
+    assert config.image_encoder == "encoder"
+    assert config.specs["structure"] == "structure/1"
+
+
+def test_members_share_a_zero_so_that_their_spread_means_something(trained, world):
+    zoo, tokens, _, _ = world
+    names = trained.model.config.reference_names
+    scored = [trained.model.score_zoo(tokens[name][0].values, zoo.views).member_scores[0] for name in names]
+    assert torch.stack(scored).mean((0, 1)).abs().max() < 1e-3
+    members = scored[0]
+    assert members.std(1).mean() < members.mean(1).std()
+
+
+def test_the_same_seed_gives_the_same_weights(world):
+    zoo, tokens, tasks, _ = world
+    short = RankerRecipe(steps=5, batch=2, consistency_models=8)
+    first, second = (train_ranker(tasks, zoo, tokens, recipe=short, config=NETWORK).model for _ in range(2))
+    for name, weight in first.state_dict().items():
+        assert torch.equal(weight, second.state_dict()[name]), name
+
+
+def test_folding_the_scale_changes_no_score(world):
+    zoo, tokens, tasks, _ = world
+    model = train_ranker(tasks, zoo, tokens, recipe=RankerRecipe(steps=1, batch=2), config=NETWORK).model
+    views = _tensors(zoo)
+    scale = ViewScale(views)
+    standardised = {name: view.numpy() for name, view in scale.apply(views).items()}
+    before = model.score_zoo(tokens["pets"][0].values, standardised).scores
+    scale.fold_into(model)
+    after = model.score_zoo(tokens["pets"][0].values, zoo.views).scores
+    assert torch.allclose(before, after, atol=2e-3)
+
+
+def test_a_ranker_is_written_whole_and_replaces_the_one_before(trained, world, tmp_path):
+    folder = tmp_path / "ranker"
+    folder.mkdir()
+    (folder / "stale.txt").write_text("old")
+    save_ranker(trained.model, folder, "# Card\n")
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert [p.name for p in tmp_path.iterdir()] == ["ranker"]
+    assert json.loads((folder / "config.json").read_text())["model_type"] == "crosssight"
+    again = CrossSightModel.from_pretrained(folder)
+    assert np.allclose(scores_of(again, world), scores_of(trained.model, world), atol=1e-5)
