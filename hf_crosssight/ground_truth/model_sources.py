@@ -40,9 +40,7 @@ class ModelSource:
     folder: Path
 
 
-def find_models(
-    named: Sequence[str], *, offline: bool = False
-) -> tuple[list[ModelSource], dict[str, str]]:
+def find_models(named: Sequence[str], *, offline: bool = False) -> tuple[list[ModelSource], dict[str, str]]:
     """The models that were named, by id, and the reason for each that cannot be used.
 
     Args:
@@ -151,6 +149,7 @@ def load_classifier(source: ModelSource, classes: int, seed: int) -> Classifier:
     if hasattr(model, "num_labels"):
         model.num_labels = classes
     make_trainable(model)
+    model.to(memory_format=torch.channels_last)  # convolutions on a CPU are a third faster so
     side = _fitting_side(model, source.folder)
     return Classifier(model, head, side, _normalisation(source.folder))
 

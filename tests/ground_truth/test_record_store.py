@@ -117,7 +117,8 @@ def test_a_record_being_written_by_another_process_is_read_once_whole(tmp_path: 
         line = json.dumps(table_worker.about(1, 0)).encode()
         path.write_bytes(line[:20])
         store.refresh()
-        assert len(store) == 0 and store.broken_lines == 0
+        assert len(store) == 0
+        assert store.broken_lines == 0
         path.write_bytes(line + b"\n")
         store.refresh()
         assert len(store) == 1
@@ -148,7 +149,8 @@ def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path: Path) -> None:
         store.append(table_worker.about(3, 0))
     assert [record["model_id"] for record in table(tmp_path)] == ["m01", "m03"]
     [path] = (tmp_path / "records").glob("*.jsonl")
-    assert path.read_bytes().count(b"\n") == 2 and b"padding" not in path.read_bytes()
+    assert path.read_bytes().count(b"\n") == 2
+    assert b"padding" not in path.read_bytes()
 
 
 def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
@@ -194,7 +196,8 @@ def test_time_that_runs_out_leaves_pieces_for_the_next_call(tmp_path: Path) -> N
         assert work_through(store, pieces, stop_after=0.03, progress=lambda *step: steps.append(step)) == 4
         assert work_through(store, pieces) == 0
     assert [done for _, done, _ in steps] == [0, 1]
-    assert steps[0][0].endswith("time left unknown") and "about" in steps[1][0]
+    assert steps[0][0].endswith("time left unknown")
+    assert "about" in steps[1][0]
 
 
 def test_time_left() -> None:

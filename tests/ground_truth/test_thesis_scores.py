@@ -30,7 +30,8 @@ REPORTED = [
 def test_the_matrix_is_that_of_the_thesis() -> None:
     matrix = thesis_similarity()
     assert matrix.values.shape == (16, 16)
-    assert matrix.datasets[0] == "MNIST" and matrix.datasets[-1] == "Pets"
+    assert matrix.datasets[0] == "MNIST"
+    assert matrix.datasets[-1] == "Pets"
     assert np.array_equal(np.diag(matrix.values), np.ones(16))
     assert np.array_equal(matrix.values, matrix.values.T)  # which transfer is not
     assert matrix.values.sum() == pytest.approx(107.0)
@@ -76,7 +77,8 @@ def test_a_model_reported_twice_gets_its_better_score() -> None:
 
 def test_score_table_has_a_vector_for_each_target() -> None:
     table = score_table(REPORTED, ["MNIST", "SVHN"])
-    assert table["MNIST"][0] == pytest.approx(1.99) and table["SVHN"][2] == pytest.approx(1.90)
+    assert table["MNIST"][0] == pytest.approx(1.99)
+    assert table["SVHN"][2] == pytest.approx(1.90)
 
 
 def test_files(tmp_path: Path) -> None:
@@ -101,7 +103,9 @@ def test_bad_reported_files(tmp_path: Path, text: str, what: str) -> None:
         read_reported(tmp_path / "p.csv")
 
 
-@pytest.mark.parametrize("text", ["dataset,x,y\nx,1,0.3\n", "dataset,x\nx,2\n", "dataset,x\nx,high\n", "dataset,x\ny,1\n"])
+@pytest.mark.parametrize(
+    "text", ["dataset,x,y\nx,1,0.3\n", "dataset,x\nx,2\n", "dataset,x\nx,high\n", "dataset,x\ny,1\n"]
+)
 def test_bad_matrices(tmp_path: Path, text: str) -> None:
     (tmp_path / "s.csv").write_text(text)
     with pytest.raises(UserError):
