@@ -3,8 +3,8 @@
     python benchmarks/evaluate_published.py --ground-truth FOLDER --hub FOLDER --cache FOLDER --seeds 2
 
 Each fold holds out a fifth of the parents and a fifth of the lineages of all tables; a ranker is trained on the rest
-(stopped and gated on further parents held out of it) and scores the blind part. Two rankers: on all tables, and on those
-with a licence and our own results alone; both are tested on all tables. One core: about a minute a training.
+(stopped and gated on further parents held out of it) and scores the blind part. Two rankers: on all tables, and on
+those with a licence and our own results alone; both are tested on all tables. One core: about a minute a training.
 `--write` puts the figures into the section "Ranker" of benchmarks/RESULTS.md.
 """
 
@@ -25,10 +25,10 @@ import numpy as np
 import torch
 
 from hf_crosssight.evaluation.ceiling import ceilings
-from hf_crosssight.evaluation.published import baselines_of, evaluate_fold, fitted_ranker, ranker_predictors
 from hf_crosssight.evaluation.quadrants import BLIND_DATASETS, QUADRANTS, folds_of
 from hf_crosssight.evaluation.report import Outcome, bootstrap_interval, mean_over_tables, overall, per_table
 from hf_crosssight.ground_truth.hub_models import transfergraph_facts
+from hf_crosssight.training.blind_evaluation import baselines_of, evaluate_fold, fitted_ranker, ranker_predictors
 from hf_crosssight.training.bundled import NETWORK, bundled_recipe
 from hf_crosssight.training.published_corpus import PublishedCorpus, load_corpus
 
@@ -45,10 +45,10 @@ def main() -> None:
     started = time.perf_counter()
     corpus = load_corpus(options.ground_truth, options.hub, cache_dir=options.cache)
     outcomes: list[Outcome] = []
-    for outcome in _all_folds(corpus, options):
-        outcomes.append(outcome)
-    if options.outcomes:
-        options.outcomes.write_bytes(pickle.dumps(outcomes))
+    for found in _all_folds(corpus, options):
+        outcomes += found
+        if options.outcomes:
+            options.outcomes.write_bytes(pickle.dumps(outcomes))
     text = _section(corpus, outcomes, options, time.perf_counter() - started)
     print(text)
     if options.write:
@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _all_folds(corpus: PublishedCorpus, options: argparse.Namespace) -> Iterator[Outcome]:
+def _all_folds(corpus: PublishedCorpus, options: argparse.Namespace) -> Iterator[list[Outcome]]:
     stated = {
         model: float(row["pretrain_accuracy"]) * 100 if row.get("pretrain_accuracy") else None
         for model, row in transfergraph_facts(options.ground_truth).items()
@@ -84,14 +84,19 @@ def _all_folds(corpus: PublishedCorpus, options: argparse.Namespace) -> Iterator
                     config=NETWORK,
                 )  # fmt: skip
                 methods.update(ranker_predictors(name, model, corpus, seed))
-            yield from evaluate_fold(corpus, fold, seed, methods)
+            yield list(evaluate_fold(corpus, fold, seed, methods))
 
 
 def _section(corpus: PublishedCorpus, outcomes: list[Outcome], options: argparse.Namespace, seconds: float) -> str:
     methods = list(dict.fromkeys(outcome.method for outcome in outcomes))
     lines = [HEADING, "", *_preamble(corpus, outcomes, options, seconds)]
     for quadrant in QUADRANTS:
-        lines += [f"### {quadrant.capitalize()}", "", "Weighted tau (`weighted_tau`), per table (number of datasets):", ""]
+        lines += [
+            f"### {quadrant.capitalize()}",
+            "",
+            "Weighted tau (`weighted_tau`), per table (number of datasets):",
+            "",
+        ]
         lines += [per_table(outcomes, quadrant, methods, "weighted_tau"), "", "Means over tables, all metrics:", ""]
         lines += [overall(outcomes, quadrant, methods, METRICS), ""]
     lines += ["### Differences on blind datasets", "", *_differences(outcomes), ""]
@@ -115,10 +120,11 @@ def _preamble(
         "",
         f"{len({o.dataset for o in outcomes})} datasets of {parents} parents ({images} of the {len(corpus.tokens)} known "
         "ones with images, the others by their words alone), "
-        f"{len(corpus.models.zoo)} models of {len(set(corpus.models.lineage.values()))} lineages. A fold holds out parents and "
-        "lineages together, so all three quadrants come from one training. Self-transfer pairs are left out. Tasks with "
-        "fewer than five models in a quadrant are left out. Baselines are fitted to the known part of *all* tables. "
-        "Regret is in points of a table's measure. ± is the standard deviation over seeds (each with its own folds).",
+        f"{len(corpus.models.zoo)} models of {len(set(corpus.models.lineage.values()))} lineages. A fold holds out "
+        "parents and lineages together, so all three quadrants come from one training. Self-transfer pairs are left "
+        "out, and so are tasks with fewer than five models in a quadrant. Baselines are fitted to the known part of "
+        "*all* tables. Regret is in points of a table's measure. ± is the standard deviation over seeds (each with "
+        "its own folds).",
         "",
     ]
 
@@ -127,8 +133,12 @@ def _differences(outcomes: list[Outcome]) -> list[str]:
     """Paired differences to each baseline, parents drawn with replacement."""
     blind = [outcome for outcome in outcomes if outcome.quadrant == BLIND_DATASETS]
     by_method = {name: [o for o in blind if o.method == name] for name in {o.method for o in blind}}
-    lines = ["Difference in weighted tau over the tasks that both rank, with its 90 % interval (bootstrap over parents):", "",
-             "| ranker | against | difference | interval |", "|---|---|---:|---:|"]  # fmt: skip
+    lines = [
+        "Difference in weighted tau over the tasks that both rank; 90 % interval by a bootstrap over parents.",
+        "",
+        "| ranker | against | difference | interval |",
+        "|---|---|---:|---:|",
+    ]
     for ranker in RANKERS:
         against = [*COMPARED, f"{ranker}, static part", f"{ranker}, shuffled datasets"]
         for other in against:

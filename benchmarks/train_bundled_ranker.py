@@ -2,8 +2,8 @@
 
     python benchmarks/train_bundled_ranker.py --ground-truth FOLDER --hub FOLDER --out hf_crosssight/assets/ranker
 
-The number of updates and the factor on the dataset's part are chosen on held-out parents, then the ranker is trained on
-everything with them. One core, about two minutes, once the dataset tokens are cached.
+The factor on the dataset's part is chosen on held-out parents, then the ranker is trained on everything with it.
+One core, about two minutes, once the dataset tokens are cached.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="folder for dataset tokens")
     parser.add_argument("--tables", choices=("licensed", "all"), default="licensed")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)

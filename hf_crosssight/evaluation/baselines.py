@@ -42,12 +42,13 @@ def gaussianised(scores: np.ndarray) -> np.ndarray:
     return ndtri((rankdata(scores) - 0.5) / len(scores))
 
 
-def _z(scores: np.ndarray) -> np.ndarray:
+def z_scores(scores: np.ndarray) -> np.ndarray:
+    """Scores less their mean, over their standard deviation."""
     return (scores - scores.mean()) / max(float(scores.std()), 1e-12)
 
 
 def static_mean(training: Sequence[Task], value: Callable[[np.ndarray], np.ndarray]) -> Predictor:
-    """Mean over a table's training datasets of a model's rank (`quantiles`) or z-score; other tables where it has none."""
+    """Mean over a table's training datasets of a model's rank (`quantiles`) or z-score; else over other tables'."""
     by_table: dict[tuple[str, str], list[float]] = {}
     anywhere: dict[str, list[float]] = {}
     for task in training:

@@ -114,7 +114,7 @@ def ndcg_at_k(scores: ArrayLike, accuracies: ArrayLike, k: int = 5) -> float:
 
 
 def pair_accuracy(scores: ArrayLike, accuracies: ArrayLike, groups: Sequence[str] | None = None) -> float | None:
-    """Share of pairs ordered rightly (a tied prediction counts half), over pairs of one group where `groups` are given.
+    """Share of pairs ordered rightly (a tied prediction counts half), over pairs of one group if `groups` are given.
 
     Pairs of equal accuracy do not count. `None` where no pair is left.
     """

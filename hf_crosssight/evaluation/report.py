@@ -53,7 +53,9 @@ def bootstrap_interval(
     names = sorted({parents[task] for task in shared})
     own = np.array([names.index(parents[task]) for task in shared])
     rng = np.random.default_rng(seed)
-    counts = np.stack([np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names)) for _ in range(draws)])
+    counts = np.stack(
+        [np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names)) for _ in range(draws)]
+    )
     weight = counts[:, own].astype(float)
     means = []
     for table in sorted(set(tables)):

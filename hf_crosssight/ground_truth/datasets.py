@@ -95,7 +95,7 @@ def stand_ins(folder: Path | str) -> dict[str, StandIn]:
     """
     path = Path(folder) / "target_images.csv"
     if not path.is_file():
-        raise UserError(f"{path} does not exist", "Name a folder that holds the published tables and target_images.csv.")
+        raise UserError(f"{path} does not exist", "Name a folder with the published tables and target_images.csv.")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return {

@@ -1,7 +1,8 @@
 """How the published tables name their models, and the one id under which a model stands in all of them.
 
-The same network in two tables gets the same id, so that a split by model holds across tables: torchvision's ResNet-50 is
-`timm/resnet50.tv_in1k` everywhere. Models that no Hub repository stands for get an id of the table that brought them.
+The same network in two tables gets the same id, so that a split by model holds across tables: torchvision's ResNet-50
+is `timm/resnet50.tv_in1k` everywhere. Models that no Hub repository stands for get an id of the table that brought
+them.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ _RECIPES = {
     "vtab/resnet50.jigsaw": f"{_SSL} solving jigsaw puzzles",
     "vtab/resnet50.rel.pat.loc": f"{_SSL} relative patch location",
     "vtab/resnet50.rotation": f"{_SSL} rotation prediction",
-    "vtab/resnet50.semi-exemplar-10%": "pre-trained on ImageNet with a tenth of the labels and exemplar discrimination",
+    "vtab/resnet50.semi-exemplar-10%": "pre-trained on ImageNet with a tenth of labels and exemplar discrimination",
     "vtab/resnet50.semi-rotation-10%": "pre-trained on ImageNet with a tenth of the labels and rotation prediction",
     "vtab/resnet50.sup-100%": "pre-trained on ImageNet with labels",
     "vtab/resnet50.sup-exemplar-100%": "pre-trained on ImageNet with labels and exemplar discrimination",
@@ -77,6 +77,16 @@ _PARC_BANK = (
     (r"pirl_imagenet", f"{_SSL} invariance to jigsaw puzzles (PIRL)"),
     (r"clusterfit_imagenet", f"{_SSL} fitting clusters (ClusterFit)"),
 )
+
+# What the sources of the bank were trained on, in order; detectors start from an ImageNet backbone.
+_BANK_DATA = {
+    "rcnn": ("imagenet-1k", "coco"),
+    "retinanet": ("imagenet-1k", "coco"),
+    "imagenet22k": ("imagenet-22k",),
+    "places": ("places205",),
+    "yfcc": ("yfcc100m",),
+    "instagram": ("instagram-1b",),
+}
 
 _MEDICAL_SOURCES = {
     "radimagenet": "radiology images: CT, MRI and ultrasound (RadImageNet)",
@@ -132,10 +142,8 @@ def _from_bank(model_id: str, architecture: str, source: str) -> PublishedModel 
             kind = source.split("_")[0]
             scenes = "COCO and " + next((s for s in ("cityscapes", "lvis", "voc") if s in source), "ImageNet")
             sentence = f"backbone of a {kind} detector trained on everyday scenes ({scenes})"
-        data = tuple(name for name, mark in (("imagenet-22k", "imagenet22k"), ("coco", "rcnn"), ("coco", "retinanet"),
-                                             ("places205", "places"), ("yfcc100m", "yfcc"), ("instagram-1b", "instagram"),
-                                             ) if mark in source)  # fmt: skip
-        record = _record(model_id, architecture, data or ("imagenet-1k",))
+        data = next((data for mark, data in _BANK_DATA.items() if mark in source), ("imagenet-1k",))
+        record = _record(model_id, architecture, data)
         return PublishedModel(record, f"{architecture} {sentence}", _with_layers(architecture))
     return None
 
@@ -155,7 +163,9 @@ def published_model(model_id: str) -> PublishedModel | None:
         return PublishedModel(record, f"resnet50 {_RECIPES[model_id]}", _with_layers("resnet50"))
     if model_id == "emms/vit_small_patch16_224.mocov3":
         record = _record(model_id, "vit_small_patch16_224", ("imagenet-1k",))
-        return PublishedModel(record, f"vit small {_SSL} momentum contrast (MoCo v3)", "timm/vit_small_patch16_224.dino")
+        return PublishedModel(
+            record, f"vit small {_SSL} momentum contrast (MoCo v3)", "timm/vit_small_patch16_224.dino"
+        )
     if origin == "emms":
         sentence = f"pyramid vision transformer ({name}) pre-trained on ImageNet with labels"
         return PublishedModel(_record(model_id, name, ("imagenet-1k",)), sentence, None)
@@ -163,5 +173,3 @@ def published_model(model_id: str) -> PublishedModel | None:
         architecture, _, source = name.partition(".")
         return _from_bank(model_id, architecture, source) or _further_trained(model_id, architecture, source)
     return None
-
-

@@ -33,7 +33,9 @@ class PublishedZoo:
     unknown: tuple[str, ...]
 
 
-def published_zoo(ids: Iterable[str], folder: Path | str, starter: ZooIndex, own: ZooIndex | None = None) -> PublishedZoo:
+def published_zoo(
+    ids: Iterable[str], folder: Path | str, starter: ZooIndex, own: ZooIndex | None = None
+) -> PublishedZoo:
     """Looks every id up: in `own` (a folder of model repositories), in `starter`, else in the tables' own facts.
 
     Args:
@@ -86,7 +88,9 @@ def _completed(model: PublishedModel, places: Places) -> PublishedModel:
 
 
 def _fill(
-    entries: list[tuple[ModelRecord, dict[str, np.ndarray]]], described: list[tuple[int, PublishedModel]], places: Places
+    entries: list[tuple[ModelRecord, dict[str, np.ndarray]]],
+    described: list[tuple[int, PublishedModel]],
+    places: Places,
 ) -> None:
     """Views of the described models: the twin's tensors beside their own facts, their own words."""
     cards = card_view([m.record for _, m in described], [m.description for _, m in described])

@@ -1,7 +1,7 @@
 """Episodes: what one training step sees. A dataset as one of its token samples, and some models with their ranks.
 
-Tables are drawn before datasets, so that a table of a thousand models counts no more than its protocol deserves. Within
-a task the models are sub-sampled: zoos of any size and make-up stand before the ranker.
+Tables are drawn before datasets, so that a table of a thousand models counts no more than its protocol deserves. In a
+task the models are sub-sampled: zoos of any size and make-up stand before the ranker.
 """
 
 from __future__ import annotations
@@ -83,14 +83,12 @@ class EpisodeSampler:
         models = np.zeros((size, width), np.int64)
         ranks = np.full((size, width), NOT_IN_TASK, np.float32)
         numbers = [int(self.rng.integers(len(self.tokens[dataset]))) for dataset, _, _ in drawn]
-        for row, (dataset, index, scores) in enumerate(drawn):
+        for row, (_, index, scores) in enumerate(drawn):
             models[row, : len(index)] = index
             ranks[row, : len(index)] = ranks_of(scores)
         datasets = tuple(dataset for dataset, _, _ in drawn)
         tokens, mask = padded([self.tokens[name][number] for name, number in zip(datasets, numbers, strict=True)])
-        return Episode(
-            tokens, mask, torch.from_numpy(models), torch.from_numpy(ranks), datasets, tuple(numbers)
-        )
+        return Episode(tokens, mask, torch.from_numpy(models), torch.from_numpy(ranks), datasets, tuple(numbers))
 
     def _task(self, table: str) -> tuple[str, np.ndarray, np.ndarray]:
         tasks = self.by_table[table]

@@ -120,9 +120,7 @@ class _Run:
         self.model = self._model(zoo, tokens, texts, models, config)
         self.distances = self._distances()
         parents = [parent_of(name) for name in self.datasets]
-        self.own_parent = {
-            name: torch.tensor([p == parent_of(name) for p in parents]) for name in self.datasets
-        }
+        self.own_parent = {name: torch.tensor([p == parent_of(name) for p in parents]) for name in self.datasets}
         self.member_weight = self._member_weights()
 
     def _model(
@@ -167,16 +165,17 @@ class _Run:
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.15
         )
-        best, best_step, best_state, stale = -np.inf, recipe.steps, None, 0
+        best, best_step, stale = -float("inf"), recipe.steps, 0
+        best_state: dict[str, Tensor] | None = None
         for step in range(1, recipe.steps + 1):
             self._update(optimizer, step)
             schedule.step()
             if progress is not None and step % 25 == 0:
                 progress("training", step, recipe.steps)
             if self.validation and (step % recipe.validate_every == 0 or step == recipe.steps):
-                score = max(self._validate(gate) for gate in (0.5, 1.0))
-                if score > best:
-                    best, best_step, stale = score, step, 0
+                reached = max(self._validate(gate) for gate in (0.5, 1.0))
+                if reached > best:
+                    best, best_step, stale = reached, step, 0
                     best_state = copy.deepcopy(self.model.state_dict())
                 else:
                     stale += 1
@@ -230,12 +229,14 @@ class _Run:
 
     @torch.no_grad()
     def _center_members(self) -> None:
-        """Takes each ensemble member's mean over the unlabelled zoo off: the losses leave it free, the spread must not."""
+        """Takes each member's mean over the unlabelled zoo off: the losses leave it free, the spread must not."""
         if self.model.static_heads is None:
             return
         views = {name: view.numpy() for name, view in self.unlabelled.items()}
-        offsets = [self.model.score_zoo(self.tokens[name][-1], views).member_scores[0].mean(0) for name in self.datasets[:8]]
-        self.model.static_heads.bias -= torch.stack(offsets).mean(0)
+        offsets = [
+            self.model.score_zoo(self.tokens[name][-1], views).member_scores[0].mean(0) for name in self.datasets[:8]
+        ]
+        self.model.static_heads.bias.sub_(torch.stack(offsets).mean(0))
 
     def _validate(self, gate: float) -> float:
         """Mean over tables of the mean weighted tau of their validation tasks."""

@@ -31,7 +31,7 @@ class ColumnScale:
         if len(rows) < 2:
             return cls(torch.zeros(rows.shape[-1]), torch.ones(rows.shape[-1]))
         flags = ((rows == 0) | (rows == 1)).all(0)
-        floor = torch.where(flags, _FLAG_FLOOR, _FLOOR)
+        floor = _FLOOR + (_FLAG_FLOOR - _FLOOR) * flags.float()
         center, divisor = rows.mean(0), torch.maximum(rows.std(0), floor)
         center[0], divisor[0] = 0.0, 1.0
         return cls(center, divisor)
@@ -39,8 +39,8 @@ class ColumnScale:
     @torch.no_grad()
     def fold_into(self, linear: nn.Linear) -> None:
         """Makes `linear` read raw columns as it read standardised ones."""
-        linear.weight /= self.divisor
-        linear.bias -= linear.weight @ self.center
+        linear.weight.div_(self.divisor)
+        linear.bias.sub_(linear.weight @ self.center)
 
 
 class ViewScale:

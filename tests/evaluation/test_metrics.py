@@ -21,9 +21,7 @@ SCORE = [2.0, 1.0, 1.5, 1.7, -3.0]
 
 def test_two_conventions_are_scipys_and_differ():
     assert weighted_tau(SCORE, ACCURACY) == pytest.approx(weightedtau(SCORE, ACCURACY).statistic)
-    assert weighted_tau_true_rank(SCORE, ACCURACY) == pytest.approx(
-        weightedtau(ACCURACY, SCORE, rank=None).statistic
-    )
+    assert weighted_tau_true_rank(SCORE, ACCURACY) == pytest.approx(weightedtau(ACCURACY, SCORE, rank=None).statistic)
     assert abs(weighted_tau(SCORE, ACCURACY) - weighted_tau_true_rank(SCORE, ACCURACY)) > 0.01
 
 

@@ -7,8 +7,10 @@ from hf_crosssight.evaluation.quadrants import (
     BLIND_MODELS,
     DOUBLE_BLIND,
     folds_of,
-    test_tasks as tasks_to_test,
     training_tasks,
+)
+from hf_crosssight.evaluation.quadrants import (
+    test_tasks as tasks_to_test,
 )
 from hf_crosssight.evaluation.report import Outcome, bootstrap_interval, mean_over_tables, per_table
 from hf_crosssight.ground_truth.tables import Task

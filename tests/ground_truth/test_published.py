@@ -50,7 +50,9 @@ def test_model_spider_keeps_ties_and_leaves_mixtures_and_regression_out(tmp_path
     models = ["googlenet", "resnet50", "resnet101", "densenet121", "mobilenet_v2"]
     rows = [("single_source_10", "Pet", "classification", m, m, "imagenet", score, "accuracy_percent", 0, 10, "")
             for m, score in zip(models, [91.5, 92.5, 92.5, 93.1, 90.0], strict=True)]  # fmt: skip
-    rows += [("single_source_10", "UTKFace", "regression", m, m, "imagenet", -5, "neg_error", 0, 10, "") for m in models]
+    rows += [
+        ("single_source_10", "UTKFace", "regression", m, m, "imagenet", -5, "neg_error", 0, 10, "") for m in models
+    ]
     rows += [("single_source_10", "c0", "meta_train_mixture", m, m, "imagenet", "", "", 0, 10, "") for m in models]
     write(tmp_path, "model_spider_ranks.csv", header, rows)
     (table,) = load_published(tmp_path)

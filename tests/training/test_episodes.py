@@ -8,7 +8,10 @@ from hf_crosssight.ground_truth.tables import Task
 from hf_crosssight.tokens.structure import FACT_COLUMNS, structure_view, without_tensor_set
 from hf_crosssight.training.episodes import EpisodeSampler, ranks_of, withhold_facts
 
-TOKENS = {"pets": [np.ones((3, 4), np.float32), np.full((5, 4), 2.0, np.float32)], "dtd": [np.ones((2, 4), np.float32)]}
+TOKENS = {
+    "pets": [np.ones((3, 4), np.float32), np.full((5, 4), 2.0, np.float32)],
+    "dtd": [np.ones((2, 4), np.float32)],
+}
 ROWS = {f"m{i}": i for i in range(10)}
 MODELS = tuple(ROWS)
 

@@ -1,4 +1,4 @@
-"""The trainer on a small world with a known answer: models that are good anywhere, and a word that tells the dataset."""
+"""The trainer on a small world with a known answer: larger models are better on every dataset."""
 
 import json
 

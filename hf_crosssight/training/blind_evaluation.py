@@ -1,4 +1,4 @@
-"""One fold of the evaluation on published tables: every method is fitted to the known part and scores the blind part."""
+"""One fold of the evaluation on published tables: methods are fitted to the known part and score the blind part."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from hf_crosssight.ground_truth.tables import Task
-from hf_crosssight.models import CrossSightConfig, CrossSightModel
-from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout
-from hf_crosssight.training import RankerRecipe, split_by_parent, train_ranker
-from hf_crosssight.training.bundled import validation_parents
-from hf_crosssight.training.published_corpus import PublishedCorpus
-
-from .baselines import (
+from hf_crosssight.evaluation.baselines import (
     Distance,
     Metadata,
     Predictor,
@@ -25,10 +18,19 @@ from .baselines import (
     regressor,
     source_accuracies,
     static_mean,
+    z_scores,
 )
-from .metrics import METRICS
-from .quadrants import Fold, test_tasks, training_tasks
-from .report import Outcome
+from hf_crosssight.evaluation.metrics import METRICS
+from hf_crosssight.evaluation.quadrants import Fold, test_tasks, training_tasks
+from hf_crosssight.evaluation.report import Outcome
+from hf_crosssight.ground_truth.tables import Task
+from hf_crosssight.models import CrossSightConfig, CrossSightModel
+from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout
+
+from .bundled import validation_parents
+from .published_corpus import PublishedCorpus
+from .recipe import RankerRecipe
+from .trainer import split_by_parent, train_ranker
 
 _REPORTED = ("weighted_tau", "weighted_tau_true_rank", "regret_at_1", "regret_at_5", "ndcg_at_5")
 
@@ -36,7 +38,7 @@ _REPORTED = ("weighted_tau", "weighted_tau_true_rank", "regret_at_1", "regret_at
 def evaluate_fold(
     corpus: PublishedCorpus, fold: Fold, seed: int, methods: Mapping[str, Predictor]
 ) -> Iterator[Outcome]:
-    """Outcomes of fitted methods on the three blind quadrants of a fold; regret is in points of the table's measure."""
+    """Outcomes of fitted methods on the three blind quadrants of a fold; regret in points of the table's measure."""
     units = {table.id: table.unit for table in corpus.tables}
     for quadrant, tasks in test_tasks(corpus.tasks(auxiliary=False), fold).items():
         for task in tasks:
@@ -50,7 +52,9 @@ def evaluate_fold(
                 yield Outcome(name, quadrant, task.table, task.dataset, task.parent, seed, figures)
 
 
-def baselines_of(corpus: PublishedCorpus, fold: Fold, seed: int, stated: Mapping[str, float | None]) -> dict[str, Predictor]:
+def baselines_of(
+    corpus: PublishedCorpus, fold: Fold, seed: int, stated: Mapping[str, float | None]
+) -> dict[str, Predictor]:
     """Baselines fitted to the known part of all tables, whatever their licence: the strongest form of each."""
     known = training_tasks(corpus.tasks(), fold)
     zoo = corpus.models.zoo
@@ -62,15 +66,11 @@ def baselines_of(corpus: PublishedCorpus, fold: Fold, seed: int, stated: Mapping
         "gmacs": fact_predictor(facts_of(zoo, "gmacs")),
         "source accuracy": fact_predictor(source_accuracies(corpus.tasks(), stated)),
         "static mean rank": static_mean([t for t in known if t.table != "timm_accuracy"], quantiles),
-        "static mean z": static_mean([t for t in known if t.table != "timm_accuracy"], _z_scores),
+        "static mean z": static_mean([t for t in known if t.table != "timm_accuracy"], z_scores),
         "nearest dataset": nearest_dataset(known, token_distance(corpus.tokens)),
         "ridge": regressor(known, metadata, "ridge", seed),
         "trees": regressor(known, metadata, "trees", seed),
     }
-
-
-def _z_scores(scores: np.ndarray) -> np.ndarray:
-    return (scores - scores.mean()) / max(float(scores.std()), 1e-12)
 
 
 def fitted_ranker(
