@@ -118,8 +118,8 @@ def _preamble(
         f"{date.today().isoformat()}, commit {commit or 'unknown'}, {platform.processor() or platform.machine()}, "
         f"{os.cpu_count()} cores (one used), torch {torch.__version__}; {seconds / 60:.0f} min.",
         "",
-        f"{len({o.dataset for o in outcomes})} datasets of {parents} parents ({images} of the {len(corpus.tokens)} known "
-        "ones with images, the others by their words alone), "
+        f"{len({o.dataset for o in outcomes})} datasets of {parents} parents ({images} of the {len(corpus.tokens)} "
+        "known ones with images, the others by their words alone), "
         f"{len(corpus.models.zoo)} models of {len(set(corpus.models.lineage.values()))} lineages. A fold holds out "
         "parents and lineages together, so all three quadrants come from one training. Self-transfer pairs are left "
         "out, and so are tasks with fewer than five models in a quadrant. Baselines are fitted to the known part of "
