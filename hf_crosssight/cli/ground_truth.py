@@ -65,8 +65,11 @@ def collect_command(
     zoo: Annotated[list[str], typer.Option(help="Folder of model repositories | one of them | Hub id; repeat.")],
     dataset: Annotated[list[str], typer.Option(help="Hub id | dataset folder | folder of them | digits; repeat.")],
     out: Annotated[Path, typer.Option(help="Folder of the table; an existing one is gone on with.")],
-    recipe: Annotated[list[str] | None, typer.Option(help="full | head | knn; repeat. By default full.")] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="full | head | knn; repeat. full by default, if no --subsets.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="How many, from 0.")] = 2,
+    subsets: Annotated[int, typer.Option(help="Class-subset tasks of each dataset, by knn and a ridge head.")] = 0,
     model: Annotated[list[str] | None, typer.Option(metavar="ID", help="Of the zoo, only these; repeat.")] = None,
     max_train: Annotated[int | None, typer.Option(help="Training images; 600 by default.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Of the recipe full; 4 by default.")] = None,
@@ -90,14 +93,15 @@ def collect_command(
     rates = tuple(lr) if lr else None
     recipes = [
         make_recipe(name, max_train=max_train, epochs=epochs, learning_rates=rates)
-        for name in dict.fromkeys(recipe or ["full"])
+        for name in dict.fromkeys(recipe or ([] if subsets else ["full"]))
     ]
     progress = _quietly(debug)
     from hf_crosssight.ground_truth.collect import collect
 
     try:
         found = collect(
-            zoo, dataset, out, recipes=recipes, seeds=seeds, only=model or (), retry_failed=retry_failed,
+            zoo, dataset, out, recipes=recipes, seeds=seeds, subsets=subsets, only=model or (),
+            retry_failed=retry_failed,
             stop_after=None if max_minutes is None else 60 * max_minutes, threads=threads or None,
             mixed_precision=precision, offline=offline, progress=progress,
         )  # fmt: skip

@@ -17,7 +17,7 @@ from .model_sources import SIDE, ModelSource, find_models, trained_on
 from .pooled_features import FeatureCache
 from .recipes import NEEDS_FEATURES, Recipe
 from .record_store import RecordStore
-from .runs import Bench, cost_piece, features_piece, full_piece
+from .runs import Bench, cost_piece, features_piece, full_piece, subsets_piece
 from .training_loop import make_accelerator
 from .work_queue import Piece, work_through
 
@@ -53,6 +53,7 @@ def collect(
     *,
     recipes: Sequence[Recipe],
     seeds: int = 2,
+    subsets: int = 0,
     only: Iterable[str] = (),
     retry_failed: bool = False,
     stop_after: float | None = None,
@@ -70,6 +71,7 @@ def collect(
         out: folder of the table.
         recipes: what to do for every pair.
         seeds: how many, from 0.
+        subsets: class-subset tasks of each dataset, by nearest neighbours and a ridge head.
         only: if given, the ids of the models to take.
         retry_failed: try failed runs once more.
         stop_after: seconds after which no new piece of work is begun.
@@ -83,8 +85,8 @@ def collect(
     import torch
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
-    if seeds < 1:
-        raise UserError(f"--seeds is {seeds}", "Take at least 1.")
+    if seeds < 1 or subsets < 0:
+        raise UserError(f"--seeds is {seeds} and --subsets {subsets}", "Take at least 1 seed, and 0 or more subsets.")
     if threads is not None:
         torch.set_num_threads(threads)
     sources, skipped = find_models(models, offline=offline)
@@ -94,7 +96,7 @@ def collect(
         _check_revisions(store, sources)
         loader = _Loader(named, store, offline)
         bench = Bench(loader, make_accelerator(mixed_precision), FeatureCache(cache or Path(out) / "cache"))
-        pieces = _pieces(bench, sources, list(named), recipes, seeds)
+        pieces = _pieces(bench, sources, list(named), recipes, seeds, subsets)
         with threadpool_limits(threads):  # of BLAS: several threads slow down regressions as small as these
             missing = work_through(store, pieces, retry_failed=retry_failed, stop_after=stop_after, progress=progress)
         results = write_table(store, Path(out), trained_on(sources))
@@ -110,13 +112,16 @@ def _chosen(sources: list[ModelSource], only: frozenset[str]) -> list[ModelSourc
 
 
 def _pieces(
-    bench: Bench, models: list[ModelSource], datasets: list[str], recipes: Sequence[Recipe], seeds: int
+    bench: Bench, models: list[ModelSource], datasets: list[str], recipes: Sequence[Recipe], seeds: int, subsets: int
 ) -> list[Piece]:
     """Costs, then what needs only features, then training; by dataset, so that each is loaded once."""
     pieces = [cost_piece(bench, model) for model in models]
     on_features = [recipe for recipe in recipes if recipe.name in NEEDS_FEATURES]
-    if on_features:
-        pieces += [features_piece(bench, m, dataset, on_features, seeds) for dataset in datasets for m in models]
+    for dataset in datasets:
+        if on_features:
+            pieces += [features_piece(bench, model, dataset, on_features, seeds) for model in models]
+        if subsets:
+            pieces += [subsets_piece(bench, model, dataset, subsets) for model in models]
     for recipe in recipes:
         if recipe.name == "full":
             pieces += [full_piece(bench, m, dataset, recipe, seeds) for dataset in datasets for m in models]

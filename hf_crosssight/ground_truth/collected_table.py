@@ -35,7 +35,11 @@ _RECIPES = {
     "full": "all weights trained from the released ones under a new head",
     "head": "logistic regression on pooled features",
     "knn": "five nearest neighbours by cosine on pooled features",
+    "knn-subsets": "as knn, on some classes of a dataset",
+    "ridge-subsets": "closed-form ridge regression on pooled features, on some classes of a dataset",
 }
+_SUBSET_COLUMNS = ("model_id", "dataset_id", "seed", "accuracy", "of_dataset", "classes", "train_images",
+                   "test_images", "self_transfer", "recipe", "split_hash")  # fmt: skip
 
 
 def results_of(store: Iterable[Record], sources: Mapping[str, Iterable[str]] | None = None) -> list[Record]:
@@ -63,17 +67,45 @@ def write_table(store: RecordStore, folder: Path, sources: Mapping[str, Iterable
     import pyarrow.parquet as pq
 
     results = results_of(store, sources)
+    subsets = subset_rows(store, sources)
     (folder / "data").mkdir(parents=True, exist_ok=True)
-    recipes = sorted({row["recipe"] for row in results})
-    for recipe in recipes:
-        path = folder / "data" / f"{recipe}.parquet"
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        pq.write_table(arrow_table([row for row in results if row["recipe"] == recipe]), temporary, compression="zstd")
-        os.replace(temporary, path)
+    for rows, to_table in ((results, arrow_table), (subsets, _subset_table)):
+        for recipe in sorted({row["recipe"] for row in rows}):
+            path = folder / "data" / f"{recipe}.parquet"
+            temporary = path.with_name(f"{path.name}.{os.getpid()}")
+            pq.write_table(to_table([row for row in rows if row["recipe"] == recipe]), temporary, compression="zstd")
+            os.replace(temporary, path)
     temporary = folder / f"README.md.{os.getpid()}"
-    temporary.write_text(card(results), encoding="utf-8")
+    temporary.write_text(card([*results, *subsets]), encoding="utf-8")
     os.replace(temporary, folder / "README.md")
     return results
+
+
+def subset_rows(store: Iterable[Record], sources: Mapping[str, Iterable[str]]) -> list[Record]:
+    """One row for each model, class-subset task and recipe; `dataset_id` is the task's id."""
+    rows = []
+    for record in store:
+        if record["kind"] != "subsets" or record["status"] != "ok":
+            continue
+        shared = {
+            "model_id": record["model_id"], "of_dataset": record["dataset_id"], "seed": 0,
+            "split_hash": record["split_hash"], "status": "ok", "protocol": record["protocol"],
+            "self_transfer": record["dataset_id"] in sources.get(record["model_id"], ()),
+        }  # fmt: skip
+        for recipe, accuracies in record["accuracies"].items():
+            for position, accuracy in enumerate(accuracies):
+                task = {
+                    "dataset_id": record["tasks"][position], "classes": record["classes"][position],
+                    "train_images": record["train_images"][position], "test_images": record["test_images"][position],
+                }  # fmt: skip
+                rows.append(shared | task | {"recipe": recipe, "accuracy": accuracy})
+    return rows
+
+
+def _subset_table(rows: list[Record]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist([{name: row[name] for name in _SUBSET_COLUMNS} for row in rows])
 
 
 def arrow_table(rows: list[Record]) -> pa.Table:
@@ -87,7 +119,7 @@ def arrow_table(rows: list[Record]) -> pa.Table:
 
 def card(results: list[Record]) -> str:
     """The dataset card: configurations for `datasets`, and what was done."""
-    recipes = sorted({row["recipe"] for row in results}, key=lambda name: ("full", "head", "knn").index(name))
+    recipes = sorted({row["recipe"] for row in results}, key=list(_RECIPES).index)
     configs = [
         line
         for position, recipe in enumerate(recipes)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .class_subsets import subset_accuracies, subset_tasks
 from .feature_classifiers import Quality, TaskFeatures, head_predictions, knn_predictions, quality
 from .forward_cost import device_name, measure_forward
 from .labelled_images import LabelledImages, resized
@@ -185,6 +186,44 @@ def _measured(predicted: np.ndarray, labels: np.ndarray) -> Record:
     found: Quality = quality(predicted, labels)
     first = predicted[:COMPARED_TEST_IMAGES] == labels[:COMPARED_TEST_IMAGES]
     return {"status": "ok", "cause": None, **asdict(found), "accuracy_first_400": float(first.mean())}
+
+
+# class subsets
+
+
+def subsets_piece(bench: Bench, model: ModelSource, dataset: str, count: int) -> Piece:
+    """`count` class-subset tasks of a dataset, by one model: one record holds them all."""
+    about = _about("subsets", model, dataset, None, 0)
+    about |= {"recipe": "subsets", "protocol": f"{count} subsets of seed 0"}
+    run = partial(_run_subsets, bench, model, dataset, count, about)
+    return Piece(f"subsets: {model.id} on {dataset}", (key_of(about),), run)
+
+
+def _run_subsets(
+    bench: Bench, model: ModelSource, dataset: str, count: int, about: Record, store: RecordStore
+) -> None:
+    images = bench.load(dataset)
+    split = draw_split(images, seed=0)
+    rows = np.concatenate([split.train, split.test])
+    try:
+        classifier = load_classifier(model, classes=2, seed=0)
+        classifier.model.to(bench.device)
+        features = bench.cache.features(model, classifier, bench.at_side(images, classifier.side), rows, bench.device)
+    except (UnusableModelError, ValueError) as error:
+        store.append(_failed(bench, about, error))
+        return
+    tasks = subset_tasks(images, split, count)
+    described = {
+        "tasks": [task.id for task in tasks],
+        "classes": [task.classes.tolist() for task in tasks],
+        "train_images": [len(task.train) for task in tasks],
+        "test_images": [len(task.test) for task in tasks],
+        "dataset_revision": images.revision,
+        "split_hash": split.hash,
+    }
+    accuracies = {recipe: np.round(found, 6).tolist() for recipe, found in
+                  subset_accuracies(features, images.labels, tasks).items()}  # fmt: skip
+    store.append(_finish(bench, about | described | {"status": "ok", "cause": None, "accuracies": accuracies}))
 
 
 # full fine-tuning

@@ -414,3 +414,42 @@ def test_the_commands_tell_what_they_did(world: Path, tmp_path: Path, capsys: py
     assert told["tables"]["knn"]["pairs"] == 1
     assert told["tables"]["knn"]["seeds"] == 2
     assert told["throughput"] is None
+
+
+# class subsets
+
+
+def test_class_subsets_are_measured_and_not_copied(world: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    found = collect(
+        [str(world / "zoo")], [str(world / "data/acme/shapes")], tmp_path, recipes=[], subsets=5,
+        only=["org/first", "org/grey"], offline=True,
+    )  # fmt: skip
+    assert found.missing == 0
+    ridge = pq.read_table(tmp_path / "data" / "ridge-subsets.parquet").to_pylist()
+    assert {row["model_id"] for row in ridge} == {"org/first"}  # the other takes no colour images
+    assert [row["dataset_id"] for row in ridge] == [f"acme/shapes#00{number}" for number in range(3)]
+    assert sorted(row["classes"] for row in ridge) == [[0, 1], [0, 2], [1, 2]]  # three classes have no other subsets
+    assert {row["train_images"] for row in ridge} <= set(range(20, 32))
+    assert all(0 <= row["accuracy"] <= 1 for row in ridge)
+    assert list(load_tidy(tmp_path)) == ["knn-subsets", "ridge-subsets"]
+
+
+def test_subset_tasks_and_their_accuracies(world: Path) -> None:
+    from hf_crosssight.ground_truth.class_subsets import subset_accuracies, subset_tasks
+
+    images = load_images(str(world / "data/acme/shapes"), 8, offline=True)
+    split = draw_split(images, 0)
+    tasks = subset_tasks(images, split, 9)
+    assert [task.classes.tolist() for task in tasks] == [
+        task.classes.tolist() for task in subset_tasks(images, split, 9)
+    ]
+    for task in tasks:
+        assert set(images.labels[task.train]) == set(images.labels[task.test]) == set(task.classes)
+        assert set(task.train) <= set(split.train)
+        assert set(task.test) <= set(split.test)
+    telling = np.eye(3)[images.labels] + 0.01 * np.random.default_rng(0).normal(size=(len(images.labels), 3))
+    assert subset_accuracies(telling, images.labels, tasks) == {"knn-subsets": [1.0] * 3, "ridge-subsets": [1.0] * 3}
+    nothing = np.random.default_rng(0).normal(size=(len(images.labels), 3))
+    assert np.mean(subset_accuracies(nothing, images.labels, tasks)["ridge-subsets"]) < 0.75
