@@ -46,7 +46,7 @@ def _energies(rows: Array) -> Array:
     return np.asarray(logsumexp(rows, axis=1))
 
 
-def parts(inputs: Inputs) -> tuple[float, float]:
+def parts(inputs: Inputs, state: np.random.RandomState) -> tuple[float, float]:
     """The published discriminant part and energy part."""
     return parity(inputs, "etran-lda"), parity(inputs, "etran-energy")
 
@@ -59,7 +59,7 @@ def over_zoo(found: Sequence[tuple[float, ...]]) -> list[float]:
 def parity(inputs: Inputs, implementation: str) -> float:
     """One of the published parts."""
     if implementation == "etran-lda":
-        posteriors = public_posteriors(inputs.features, inputs.labels, inputs.num_classes, None, over_images=False)
+        posteriors = public_posteriors(inputs.features, inputs.labels, inputs.num_classes, None)
         return float(posteriors[np.arange(len(posteriors)), inputs.labels].mean())
     energies = np.sort(_energies(inputs.features))
     if implementation == "etran-energy-top":

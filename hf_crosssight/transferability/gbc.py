@@ -81,9 +81,4 @@ def _public_projection(features: Array, seed: int) -> Array:
 
     if min(features.shape) < _DIMS:
         raise UserError(f"gbc: the public projection needs {_DIMS} images and features", "leave out parity=True")
-    before = np.random.get_state()
-    try:
-        np.random.seed(seed)
-        return np.asarray(PCA(n_components=_DIMS).fit_transform(features))
-    finally:
-        np.random.set_state(before)
+    return np.asarray(PCA(n_components=_DIMS, random_state=np.random.RandomState(seed)).fit_transform(features))

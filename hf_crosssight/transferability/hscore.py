@@ -83,5 +83,7 @@ def _covariance(rows: Array) -> Array:
 def _pactran(rows: Array, labels: Array) -> float:
     centred = rows - rows.mean(axis=0, keepdims=True)
     scatter = centred.T @ centred + 1e-6 * np.eye(rows.shape[1])
-    means = _class_mean_rows(centred, labels)
-    return float(np.trace(np.linalg.pinv(scatter) @ (means.T @ means)))
+    members = one_hot(labels, int(labels.max()) + 1)
+    sums = members.T @ centred
+    means = sums / (members.sum(axis=0) + 1e-10)[:, None]
+    return float(np.trace(np.linalg.pinv(scatter) @ (sums.T @ means)))

@@ -12,12 +12,13 @@ maximised on a grid and then by Newton steps. Directions with sigma = 0 contribu
 features need no special case. The noise is at least 1e-12 of the target's mean square, so that a perfect fit stays
 finite. The score does not depend on the features' scale.
 
-Public implementations (`parity=True`, all "higher is better" except `pactran`, see there) differ:
+Public implementations (`parity=True`, all higher is better) differ:
 - `thuml` (and its copies): fixed point, at most 11 rounds, eps 1e-5. For D > N it leaves -(D-N)/2 log(alpha) out of
   the log-determinant, so the value grows with D and is not the evidence. `all-terms` restores those terms.
 - `thuml-icml`, `tllib` (= dataiku): all D terms, looser stop; tllib has no eps.
 - `transformer-ranker`: as thuml, but alpha and beta are carried over from class to class and log 2 pi is a float32.
-- `pactran` (alpha = beta = 1) and `pactran-20`: another normalisation (see `_pactran`).
+- `pactran` (alpha = beta = 1) and `pactran-20`: another normalisation (see `_pactran`); `-centred` is
+  what its main() feeds, since its H-score has centred the features in place.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _targets(inputs: Inputs) -> Array:
 def parity(inputs: Inputs, implementation: str) -> float:
     """What the named public implementation returns."""
     if implementation.startswith("pactran"):
-        return _pactran(inputs, rounds=20 if implementation.endswith("20") else 0)
+        return _pactran(inputs, rounds=20 if "-20" in implementation else 0, centred=implementation.endswith("centred"))
     rows, targets = inputs.features.astype(np.float64), _targets(inputs)
     icml = implementation in ("thuml-icml", "tllib")
     sigma, projected, residual = _public_svd(rows, targets, icml, implementation)
@@ -183,12 +184,13 @@ def _carried_over(sigma: Array, projected: Array, residual: Array, shape: tuple[
     return float(np.mean(values))
 
 
-def _pactran(inputs: Inputs, rounds: int) -> float:
+def _pactran(inputs: Inputs, rounds: int, centred: bool) -> float:
     """PACTran's own LogME. Without rounds: alpha = beta = 1,
     -(|XW - T|^2 + |W|^2 + C log det(I + X'X)) / (2 N C) with W the ridge solution. With rounds: per class
     (log beta + D/N log alpha - 1 - log det(alpha + beta X'X)/N) / 2, alpha and beta of the determinant one round old.
     """
     rows, targets = inputs.features, _targets(inputs).astype(inputs.features.dtype)
+    rows = rows - rows.mean(axis=0, keepdims=True) if centred else rows
     count, dims = rows.shape
     if rounds == 0:
         inverse = np.linalg.pinv(np.eye(dims, dtype=rows.dtype) + rows.T @ rows)

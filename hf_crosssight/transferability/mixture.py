@@ -14,18 +14,14 @@ ENERGY = 0.8
 def public_posteriors(features: Array, components: int, seed: int) -> Array:
     """Posteriors `[N, K]` as public N-LEEP codes draw them: PCA to 80 % of the variance, then full covariances.
 
-    They draw from numpy's global state, which is set to `seed` here and put back afterwards.
+    They draw from numpy's global state; a state of its own with the same seed gives the same draws.
     """
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture
 
-    before = np.random.get_state()
-    try:
-        np.random.seed(seed)
-        reduced = PCA(n_components=ENERGY).fit_transform(features)
-        mixture = GaussianMixture(n_components=components).fit(reduced)
-    finally:
-        np.random.set_state(before)
+    state = np.random.RandomState(seed)
+    reduced = PCA(n_components=ENERGY, random_state=state).fit_transform(features)
+    mixture = _fit_quietly(GaussianMixture(n_components=components, random_state=state), reduced)
     return np.asarray(mixture.predict_proba(reduced))
 
 

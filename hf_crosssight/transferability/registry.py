@@ -15,6 +15,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from hf_crosssight.errors import UserError
 
 from .inputs import Inputs, check_inputs
@@ -63,7 +65,7 @@ _REPOSITORIES = {
     "dbolya/parc": "parc",
     "google-research/pactran_metrics": "pactran",
     "tencentarc/sfda": "sfda",
-    "buserName/ncti".lower(): "ncti",
+    "busername/ncti": "ncti",
     "mgholamikn/etran": "etran",
     "opengvlab/multitask-model-selector": "emms",
     "flairnlp/transformer-ranker": "transformer-ranker",
@@ -77,11 +79,7 @@ _REPOSITORIES = {
 def _short_name(name: str) -> str:
     head = name.split("@")[0].split(":")[0].lower()
     if head in _REPOSITORIES:
-        variant = name[name.index("#") + 1 :] if "#" in name else ""
-        short = _REPOSITORIES[head]
-        if short == "thuml" and "_fit_icml" in name:
-            return "thuml-icml"
-        return f"{short}-{variant}" if variant else short
+        return "thuml-icml" if "_fit_icml" in name else _REPOSITORIES[head]
     return name.strip().lower()
 
 
@@ -111,6 +109,8 @@ METHODS: dict[str, Method] = {
                 "transformer-ranker",
                 "pactran=pactran-0",
                 "pactran-20",
+                "pactran-centred",
+                "pactran-20-centred",
                 "all-terms",
             ),
         ),
@@ -131,7 +131,7 @@ METHODS: dict[str, Method] = {
         Method("gbc", _F, ("model-spider",), needs_repeats=True),
         Method("lfc", _F, ("model-spider",), needs_repeats=True),
         Method("parc", _F, ("parc", "parc-32=sfda", "exact", "exact-32"), needs_repeats=True),
-        Method("sfda", _F, ("sfda=ncti", "etran", "emms"), needs_repeats=True),
+        Method("sfda", _F, ("sfda=ncti", "etran"), needs_repeats=True),
         Method("ncti", _F, ("ncti-posterior=ncti", "ncti-features", "ncti-classes"), needs_repeats=True),
         Method("etran", _F, ("etran-lda=etran", "etran-energy", "etran-energy-top"), needs_repeats=True),
         Method("transrate", _F, ("tllib=dataiku=emms",)),
@@ -223,7 +223,8 @@ def score_zoo(method: str, models: Sequence[Mapping[str, Any]], *, labels: Any, 
     if not (parity and hasattr(entry.module, "over_zoo")):
         return [score(method, labels=labels, parity=parity, **{**shared, **model}) for model in models]
     seed = int(shared.pop("seed", 0))
-    parts = [entry.module.parts(_checked(entry, labels, {**shared, **model}, seed, True)) for model in models]
+    state = np.random.RandomState(seed)
+    parts = [entry.module.parts(_checked(entry, labels, {**shared, **model}, seed, True), state) for model in models]
     return [_finite(method, value, "over the zoo") for value in entry.module.over_zoo(parts)]
 
 

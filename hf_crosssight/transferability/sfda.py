@@ -10,7 +10,7 @@ one minus the posterior itself.
 
 Public implementations, higher is better: `sfda` (= ncti) shrinks by exp(-5 lambda), lambda from three rounds of power
 iteration, at least 1e-10, and takes a softmax of the posteriors before mixing; `etran`'s copy loses the covariance
-altogether (`eigh` of a non-symmetric matrix: nearest means); `emms`' copy takes the softmax over the images.
+altogether (`eigh` of a non-symmetric matrix: nearest means).
 """
 
 from __future__ import annotations
@@ -42,13 +42,12 @@ def _mean_of_others(means: Array) -> Array:
 def parity(inputs: Inputs, implementation: str) -> float:
     """What the named public implementation returns."""
     rows, labels, classes = inputs.features, inputs.labels, inputs.num_classes
-    plain, over_images = implementation == "etran", implementation == "emms"
-    shrinkage = None if plain else _public_shrinkage(within_scatter(rows, labels, classes))
-    first = public_posteriors(rows, labels, classes, shrinkage, over_images)
-    doubt = _softmax(first, over_images)[np.arange(len(labels)), labels][:, None]
+    shrinkage = None if implementation == "etran" else _public_shrinkage(within_scatter(rows, labels, classes))
+    first = public_posteriors(rows, labels, classes, shrinkage)
+    doubt = softmax(first)[np.arange(len(labels)), labels][:, None]
     means, _ = class_means(rows.astype(np.float64), labels, classes)
     mixed = (doubt * rows + (1.0 - doubt) * _mean_of_others(means)[labels]).astype(rows.dtype)
-    second = public_posteriors(mixed, labels, classes, shrinkage, over_images)
+    second = public_posteriors(mixed, labels, classes, shrinkage)
     return float(second[np.arange(len(labels)), labels].mean())
 
 
@@ -71,7 +70,7 @@ def _public_shrinkage(within: Array) -> float:
     return max(float(np.exp(-5.0 * (right @ within @ left))), 1e-10)
 
 
-def public_posteriors(rows: Array, labels: Array, classes: int, shrinkage: float | None, over_images: bool) -> Array:
+def public_posteriors(rows: Array, labels: Array, classes: int, shrinkage: float | None) -> Array:
     """Posteriors of the published discriminant; without `shrinkage` those of the nearest mean."""
     precise = rows.astype(np.float64)
     means, counts = class_means(precise, labels, classes)
@@ -82,8 +81,4 @@ def public_posteriors(rows: Array, labels: Array, classes: int, shrinkage: float
         ridged.flat[:: len(ridged) + 1] += shrinkage * np.trace(within) / len(within)
         directions = np.linalg.solve(ridged, means.T).T
     offsets = 0.5 * np.einsum("cd,cd->c", directions, means) - np.log(counts / len(rows))
-    return _softmax(precise @ directions.T - offsets, over_images)
-
-
-def _softmax(values: Array, over_images: bool) -> Array:
-    return softmax(values.T).T if over_images else softmax(values)
+    return softmax(precise @ directions.T - offsets)
