@@ -165,7 +165,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         dataset_tokens: Any,
         views: Mapping[str, Any],
         view_mask: Mapping[str, Any] | None = None,
-        chunk: int = 1024,
+        chunk: int = 512,
         *,
         dataset_mask: Any = None,
         evidence: Any = None,
@@ -176,7 +176,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
             dataset_tokens (array or `Tensor` `[S, Dd]`).
             views (`dict`): view name → array or `Tensor` `[M, n, Dv]`, any float type; may be memory-mapped.
             view_mask (`dict`, *optional*): view name → bool `[M]`.
-            chunk (`int`, defaults to 1024): models at a time, which bounds the memory.
+            chunk (`int`, defaults to 512): models at a time; what it takes fits the cache.
             dataset_mask (bool `[S]`, *optional*): True for real tokens.
             evidence (`[M, E]`, *optional*): measured evidence.
 
