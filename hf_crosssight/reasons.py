@@ -90,9 +90,9 @@ def nearest_training_datasets(
     values = torch.as_tensor(tokens.values)[None]
     with torch.inference_mode():
         distances = model.nearest_references(values, torch.ones(values.shape[:2], dtype=torch.bool))[0]
-    chosen = torch.argsort(distances, stable=True)[: min(count, len(names))].tolist()
+    chosen = torch.argsort(distances.cpu(), stable=True)[: min(count, len(names))].tolist()
     return [
-        (names[i], float(distances[i]), model.reference_tokens[i][model.reference_mask[i]].float().numpy())
+        (names[i], float(distances[i]), model.reference_tokens[i][model.reference_mask[i]].float().cpu().numpy())
         for i in chosen
     ]
 
