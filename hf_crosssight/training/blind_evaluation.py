@@ -26,6 +26,7 @@ from hf_crosssight.evaluation.report import Outcome
 from hf_crosssight.ground_truth.tables import Task
 from hf_crosssight.models import CrossSightConfig, CrossSightModel
 from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout
+from hf_crosssight.tokens.word_match import evidence_of
 
 from .bundled import validation_parents
 from .published_corpus import PublishedCorpus
@@ -100,7 +101,8 @@ def ranker_predictors(name: str, model: CrossSightModel, corpus: PublishedCorpus
     def scored(task: Task, dataset: str, part: str) -> np.ndarray:
         index = [rows[model_id] for model_id in task.models]
         own = {key: view[index] for key, view in views.items()}
-        output = model.score_zoo(corpus.tokens[dataset][-1].values, own)
+        tokens = corpus.tokens[dataset][-1].values
+        output = model.score_zoo(tokens, own, evidence=evidence_of(model, tokens, own))
         return getattr(output, part)[0].numpy()
 
     return {

@@ -23,10 +23,11 @@ from torch import Tensor
 from hf_crosssight.evaluation.metrics import weighted_tau
 from hf_crosssight.ground_truth.datasets import parent_of
 from hf_crosssight.ground_truth.tables import Task
-from hf_crosssight.models import CrossSightConfig, CrossSightModel
+from hf_crosssight.models import CrossSightConfig, CrossSightFeatureExtractor, CrossSightModel
 from hf_crosssight.tokens.card import CARD_SPEC
 from hf_crosssight.tokens.dataset import DATASET_SPEC, DatasetTokens, dataset_layout
 from hf_crosssight.tokens.structure import STRUCTURE_SPEC
+from hf_crosssight.tokens.word_match import word_match
 from hf_crosssight.zoo.index import ZooIndex
 
 from .episodes import Episode, EpisodeSampler, withhold_facts
@@ -116,9 +117,12 @@ class _Run:
         ]
         self.datasets = sorted({task.dataset for task in tasks if self.tokens.get(task.dataset)})
         models = sorted({model for task in tasks for model in task.models})
+        self.words = {name: self.tokens[name][-1][-1:] for name in self.datasets}  # the text token comes last
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.model = self._model(zoo, tokens, texts, models, config)
         self.distances = self._distances()
+        self.card = np.asarray(zoo.views["card"], np.float32) if self.model.config.evidence_size else None
+        self.matches: dict[tuple[str, int], Tensor] = {}
         parents = [parent_of(name) for name in self.datasets]
         self.own_parent = {name: torch.tensor([p == parent_of(name) for p in parents]) for name in self.datasets}
         self.member_weight = self._member_weights()
@@ -141,6 +145,8 @@ class _Run:
         richest = [self.tokens[name][-1] for name in self.datasets]
         model.set_references(richest, self.datasets, [texts.get(name, "") for name in self.datasets])
         model.fit_token_scale(richest)
+        if model.evidence_head is not None:
+            torch.nn.init.constant_(model.evidence_head.weight, 0.1)
         return model
 
     def _distances(self) -> dict[tuple[str, int], Tensor]:
@@ -197,6 +203,7 @@ class _Run:
         views["structure"] = withhold_facts(views["structure"], self.recipe.facts_withheld, self.generator)
         output = self.model(
             episode.dataset_tokens, episode.dataset_mask, self.scale.apply(views), ranks=episode.ranks,
+            evidence=self._evidence(episode),
             member_weights=torch.stack([self.member_weight[name] for name in episode.datasets]),
             exclude_references=torch.stack([self.own_parent[name] for name in episode.datasets]),
             reference_distances=torch.stack(
@@ -208,6 +215,24 @@ class _Run:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         optimizer.step()
+
+    def _evidence(self, episode: Episode) -> Tensor | None:
+        """Word match of each model with each task's dataset `[B, M, 1]`, its own parent taken off the references."""
+        if self.card is None:
+            return None
+        drawn = zip(episode.datasets, episode.samples, episode.models, strict=True)
+        return torch.stack([self._match(name, number)[models] for name, number, models in drawn]).unsqueeze(-1)
+
+    def _match(self, name: str, number: int) -> Tensor:
+        """Word match `[M]` of every model with one token sample."""
+        if (name, number) not in self.matches:
+            assert self.card is not None
+            others = [key for key in self.datasets if parent_of(key) != parent_of(name)]
+            text = slice(*self.model.config.dataset_layout["text"])
+            references = np.stack([self.words[key] for key in others])[..., text]
+            match = word_match(self.tokens[name][number][:, text], self.card, references)
+            self.matches[name, number] = torch.from_numpy(match)
+        return self.matches[name, number]
 
     def _consistency(self, episode: Episode) -> Tensor:
         """Mean squared difference of scores with all facts and with some withheld, over unlabelled models."""
@@ -245,7 +270,10 @@ class _Run:
         for task, index, scores in zip(self.validation, self.val_rows, self.val_scores, strict=True):
             if len(index) > 2:
                 views = self.scale.apply({name: view[index] for name, view in self.views.items()})
-                predicted = self.model.score_zoo(self.tokens[task.dataset][-1], views).scores[0]
+                evidence = None
+                if self.card is not None:
+                    evidence = self._match(task.dataset, len(self.tokens[task.dataset]) - 1)[index, None]
+                predicted = self.model.score_zoo(self.tokens[task.dataset][-1], views, evidence=evidence).scores[0]
                 by_table.setdefault(task.table, []).append(weighted_tau(predicted.numpy(), scores))
         self.model.config.gate_scale = kept
         return float(np.mean([np.mean(taus) for taus in by_table.values()]))
@@ -263,19 +291,25 @@ def _tensors(zoo: ZooIndex) -> dict[str, Tensor]:
 
 
 def _groups(model: CrossSightModel, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay, vectors do not."""
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
+    """Matrices decay; vectors and the weight of evidence do not."""
+    free = {name for name, p in model.named_parameters() if p.dim() <= 1 or name.startswith("evidence_head")}
+    decayed = [p for name, p in model.named_parameters() if name not in free]
+    others = [p for name, p in model.named_parameters() if name in free]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") -> None:
-    """Writes config.json, model.safetensors and README.md; a ranker that stands there is replaced in one step."""
+    """Writes a ranker's repository (weights, configuration, feature extractor, card).
+
+    One that stands there is replaced in one step.
+    """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         model.save_pretrained(made)
+        encoders = {"image_encoder": model.config.image_encoder, "text_encoder": model.config.text_encoder}
+        CrossSightFeatureExtractor(**encoders).save_pretrained(made)
         if readme:
             (made / "README.md").write_text(readme, encoding="utf-8")
         made.chmod(0o755)
