@@ -109,7 +109,8 @@ def collect_command(
         progress.close()
     print_record(
         {"folder": str(found.folder), "results": found.records, "failed": found.failed, "not_begun": found.missing,
-         "unreadable_lines": found.broken_lines, "skipped": found.skipped},
+         "unreadable_lines": found.broken_lines, "skipped": found.skipped,
+         "warnings": list(found.warnings)},
         format,
     )  # fmt: skip
 

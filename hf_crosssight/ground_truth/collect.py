@@ -36,6 +36,7 @@ class Collected:
         missing: pieces of work that were not begun, because time ran out.
         skipped: model ids that cannot be used, and why.
         broken_lines: lines of record files that could not be read; what they held was computed again.
+        warnings: what was left out of datasets.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Collected:
     missing: int
     skipped: dict[str, str]
     broken_lines: int
+    warnings: tuple[str, ...]
 
 
 def collect(
@@ -101,7 +103,8 @@ def collect(
             missing = work_through(store, pieces, retry_failed=retry_failed, stop_after=stop_after, progress=progress)
         results = write_table(store, Path(out), trained_on(sources))
         failed = sum(record["status"] == "failed" for record in results)
-        return Collected(Path(out), len(results), failed, missing, skipped, store.broken_lines)
+        warnings = tuple(loader.warnings)
+        return Collected(Path(out), len(results), failed, missing, skipped, store.broken_lines, warnings)
 
 
 def _chosen(sources: list[ModelSource], only: frozenset[str]) -> list[ModelSource]:
@@ -157,6 +160,7 @@ class _Loader:
     def __init__(self, named: dict[str, str], store: RecordStore, offline: bool) -> None:
         self.named, self.store, self.offline = named, store, offline
         self.held: dict[str, LabelledImages] = {}
+        self.warnings: dict[str, None] = {}
 
     def __call__(self, dataset: str) -> LabelledImages:
         if dataset not in self.held:
@@ -164,6 +168,7 @@ class _Loader:
                 self.held.pop(next(iter(self.held)))
             images = load_images(self.named[dataset], SIDE, offline=self.offline)
             self._check(dataset, images)
+            self.warnings |= dict.fromkeys(f"{dataset}: {warning}" for warning in images.warnings)
             self.held[dataset] = images
         return self.held[dataset]
 

@@ -14,6 +14,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class RecordStore:
     """
 
     def __init__(self, folder: Path | str) -> None:
+        if find_spec("fcntl") is None:
+            raise UserError("this system has no fcntl locks", "Collect on Linux or macOS, or in WSL on Windows.")
         self.folder = Path(folder)
         self.parts = self.folder / "records"
         try:

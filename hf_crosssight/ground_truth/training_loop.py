@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -73,10 +75,16 @@ def make_accelerator(mixed_precision: str | None = None) -> Any:
 
     Processes started by `accelerate launch` each get a device of their own and share the runs, not the batches: the
     models here are far too small to be worth splitting one.
+
+    Raises:
+        UserError: accelerate is not installed.
     """
     import torch
-    from accelerate import Accelerator
 
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise UserError("accelerate is not installed", "Run: pip install 'hf_crosssight[train]'") from error
     if mixed_precision is None:
         mixed_precision = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
     return Accelerator(mixed_precision=mixed_precision)

@@ -59,6 +59,7 @@ RECIPES = [make_recipe("knn"), make_recipe("head"), FULL]
 def collected(world: Path) -> Path:
     found = collect([str(world / "zoo")], [str(world / "data/acme")], world / "table", recipes=RECIPES, offline=True)
     assert found.missing == 0
+    assert found.warnings == ("acme/own: 2 images cannot be decoded and were left out",)
     assert found.skipped == {
         "org/text": "it is no image classifier of transformers",
         "org/pickled": "it has no safetensors file",
