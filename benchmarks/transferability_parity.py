@@ -64,7 +64,9 @@ def main() -> int:
             print(f"{row.method} {row.implementation} {row.case} {row.dtype} seed {row.seed}: ", end="")
             print(f"expected {row.expected:.10g}, off by {gap:.2g} (allowed {row.tolerance:.2g}) {verdict}")
     for (method, implementation), gaps in tally.items():
-        print(f"{method:20} {implementation:28} {len(gaps):3} rows, median gap {np.median(gaps):.1e}, largest {max(gaps):.1e}")
+        print(
+            f"{method:20} {implementation:28} {len(gaps):3} rows, median gap {np.median(gaps):.1e}, largest {max(gaps):.1e}"
+        )
     print(f"{sum(map(len, tally.values()))} rows, {failed} disagree")
     return 1 if failed else 0
 
@@ -107,20 +109,24 @@ def read_rows(folder: Path) -> Iterator[Row]:
     """The recorded rows that one of our methods reproduces."""
     spread: dict[tuple[str, ...], float] = {}
     for line in csv.DictReader((folder / "platform_spread.csv").open()):
-        spread[tuple(line[k] for k in ("case", "method", "implementation", "hyper"))] = float(line["max_abs_difference"])
+        spread[tuple(line[k] for k in ("case", "method", "implementation", "hyper"))] = float(
+            line["max_abs_difference"]
+        )
     for line in csv.DictReader((folder / "reference_scores.csv").open()):
         ours = our_name(line["method"], line["implementation"], line["hyper"])
         if ours is None or not line["score"]:
             continue
         known = spread.get(tuple(line[k] for k in ("case", "method", "implementation", "hyper")), 0.0)
-        digits = 10.0 ** -9 * abs(float(line["score"]))
+        digits = 10.0**-9 * abs(float(line["score"]))
         allowed = max(1e-6, 3.0 * known, digits)
         if ours[1] == "converged":
             allowed = 1e-6
         yield Row(
             line["case"],
             *ours,
-            dtype="float32" if "dtype=float32" in line["hyper"] and "cast to float64" not in line["hyper"] else "float64",
+            dtype="float32"
+            if "dtype=float32" in line["hyper"] and "cast to float64" not in line["hyper"]
+            else "float64",
             seed=int(line["seed"]) if line["seed"].isdigit() else 0,
             random=line["seed"].isdigit(),
             expected=float(line["score"]),
@@ -198,7 +204,11 @@ def _variant(ours: str, method: str, repository: str, hyper: str) -> str | None:
         return "etran-lda" if "LDA" in method else "etran-energy-top" if "tail=top" in hyper else "etran-energy"
     if ours == "knn":
         if "parc" in repository:
-            return "parc-split" if "Split" in repository else _knn_variant(hyper, {"cosine": "parc-cosine", "cityblock": "parc-cityblock", "k=5": "parc-5"})
+            return (
+                "parc-split"
+                if "Split" in repository
+                else _knn_variant(hyper, {"cosine": "parc-cosine", "cityblock": "parc-cityblock", "k=5": "parc-5"})
+            )
         near = "transformer-ranker-1" if "k=1 " in hyper else "transformer-ranker"
         return near + ("-cosine" if "cosine" in hyper else "")
     return None

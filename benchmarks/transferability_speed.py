@@ -65,7 +65,10 @@ def main() -> None:
             seconds = timed(lambda method=method, inputs=inputs: score(method, **inputs))  # type: ignore[misc]
             theirs = recorded.get((RECORDED.get(method, ""), *size))
             beside = f"  recorded {theirs:8.4f}  ratio {seconds / theirs:6.2f}" if theirs else ""
-            print(f"N {size[0]:5} D {size[1]:4} C {size[2]:3} Cs {size[3]:4}  {method:18} {seconds:8.4f}{beside}", flush=True)
+            print(
+                f"N {size[0]:5} D {size[1]:4} C {size[2]:3} Cs {size[3]:4}  {method:18} {seconds:8.4f}{beside}",
+                flush=True,
+            )
     if options.largest:
         largest()
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
@@ -118,7 +121,9 @@ def largest() -> None:
         start = time.process_time()
         seen = spectrum(features, targets, condition=condition or 1e-300)
         found.append(float(evidence(seen, len(features)).mean()))
-        print(f"logme N 10000 D 2048 C 100 by {seen.route} (asked {name}): {time.process_time() - start:.2f} s, {found[-1]:.12f}")
+        print(
+            f"logme N 10000 D 2048 C 100 by {seen.route} (asked {name}): {time.process_time() - start:.2f} s, {found[-1]:.12f}"
+        )
     print(f"the routes differ by {abs(found[0] - found[1]):.1e}")
 
 

@@ -6,7 +6,7 @@ Source: Gholami, Akbari, Wang, Kamranian, Zhang, "ETran: energy-based transferab
 As published both parts are min-max scaled over the zoo. Default: the posterior is a number in [0, 1] as it stands; the
 energy is taken of features in units of their own spread, less that of a constant row, e = mean logsumexp((x - mean)/std)
 - log D >= 0, and enters as e/(1 + e). So one model has a score, whatever the scale of its features and the company. The
-discriminant is Ledoit and Wolf's shrunk one.
+discriminant is Ledoit and Wolf's shrunk one, each image left out of its own fit.
 
 Public implementation: its discriminant calls `eigh` on a non-symmetric matrix, which leaves plain nearest means
 (`etran-lda`, the default); the energy is that of the lowest 0.5 % of the rows (`etran-energy`; one row at N = 300, none
@@ -66,5 +66,7 @@ def parity(inputs: Inputs, implementation: str) -> float:
         tail = -(-5 * len(energies) // 1000)
         return float(energies[-tail:].mean())
     if len(energies) < 200:
-        raise UserError("etran: the public energy takes the lowest 0.5 % of the images, of which there are none", "use 200")
+        raise UserError(
+            "etran: the public energy takes the lowest 0.5 % of the images, of which there are none", "use 200"
+        )
     return float(energies[: 5 * len(energies) // 1000].mean())

@@ -65,7 +65,9 @@ def parity(inputs: Inputs, implementation: str) -> float:
     for i in range(len(classes)):
         for j in range(len(classes)):
             if i != j:
-                total += np.exp(-_public_distance(means[i] - means[j], (covariances[i] + covariances[j]) / 2.0, dets[i] * dets[j]))
+                total += np.exp(
+                    -_public_distance(means[i] - means[j], (covariances[i] + covariances[j]) / 2.0, dets[i] * dets[j])
+                )
     return -float(total)
 
 

@@ -95,7 +95,9 @@ def _array(method: str, name: str, value: Any) -> Array:
         raise UserError(f"{method}: {name} is empty", "the model gave no output, or the dataset has no images")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
-        raise UserError(f"{method}: {name} has {bad} NaN or infinite values", "leave this model out, or run it in float32")
+        raise UserError(
+            f"{method}: {name} has {bad} NaN or infinite values", "leave this model out, or run it in float32"
+        )
     return array
 
 
@@ -105,7 +107,9 @@ def _classes(method: str, name: str, value: Any, parity: bool, fewest: int = 2) 
     if array.ndim != 1:
         raise UserError(f"{method}: {name} must have one dimension, not shape {array.shape}", "pass class numbers")
     if array.dtype.kind == "f" and (array != np.round(array)).any():
-        raise UserError(f"{method}: {name} must be class numbers, not fractions", "only logme takes regression targets")
+        raise UserError(
+            f"{method}: {name} must be class numbers, not fractions", "only logme takes regression targets"
+        )
     whole = array.astype(np.int64)
     distinct, dense = np.unique(whole, return_inverse=True)
     if len(distinct) < fewest:
@@ -138,7 +142,8 @@ def _probabilities(method: str, array: Array, count: int, parity: bool) -> Array
     worst = float(np.abs(sums - 1).max())
     if worst > _SUM_TOLERANCE:
         raise UserError(
-            f"{method}: rows of source_probs must sum to 1; one is off by {worst:.3g}", "pass the softmax, not the logits"
+            f"{method}: rows of source_probs must sum to 1; one is off by {worst:.3g}",
+            "pass the softmax, not the logits",
         )
     return array if parity else array.astype(np.float64) / sums[:, None]
 

@@ -50,7 +50,9 @@ def public_leep(probabilities: Array, labels: Array, num_classes: int, implement
         if implementation in ("model-spider", "pactran"):
             # Both write -log(e + 1e-10) against a label of 1 + 1e-10; the signs of that last term differ.
             value = float(np.log(_predictions(probabilities, labels, num_classes, eps=1e-10) + 1e-10).mean())
-            return value - float(np.log1p(1e-10)) if implementation == "model-spider" else -value + float(np.log1p(1e-10))
+            return (
+                value - float(np.log1p(1e-10)) if implementation == "model-spider" else -value + float(np.log1p(1e-10))
+            )
         if implementation == "sfda":
             return float(_predictions(probabilities, labels, num_classes).mean())
         if implementation == "transferability-graph":

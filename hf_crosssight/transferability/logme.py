@@ -42,7 +42,7 @@ def score(inputs: Inputs) -> float:
 
 def evidence(found: Spectrum, count: int) -> Array:
     """Maximum log evidence per image of each target `[T]`."""
-    steps = np.arange(math.log(found.sigma.min()) - 4.0, math.log(found.sigma.max()) + 16.0, 0.5)
+    steps = np.arange(math.log(found.sigma.min()) - 28.0, math.log(found.sigma.max()) + 16.0, 0.5)
     on_grid = np.stack([_profile(np.full(len(found.energy), u), found, count) for u in steps])
     best = on_grid.argmax(axis=0)
     low, high = steps[np.maximum(best - 1, 0)], steps[np.minimum(best + 1, len(steps) - 1)]
@@ -97,7 +97,9 @@ def _targets(inputs: Inputs) -> Array:
 def parity(inputs: Inputs, implementation: str) -> float:
     """What the named public implementation returns."""
     if implementation.startswith("pactran"):
-        return _pactran(inputs, rounds=20 if "-20" in implementation else 0, centred=implementation.endswith("centred"))
+        return _pactran(
+            inputs, rounds=20 if "-20" in implementation else 0, centred=implementation.endswith("centred")
+        )
     rows, targets = inputs.features.astype(np.float64), _targets(inputs)
     icml = implementation in ("thuml-icml", "tllib")
     sigma, projected, residual = _public_svd(rows, targets, icml, implementation)
@@ -165,7 +167,13 @@ def _fixed_point(
 
 
 def _public_evidence(
-    alpha: float, beta: float, m2: float, res: float, sigma: Array, shape: tuple[int, ...], log_2pi: float = math.log(2 * math.pi)
+    alpha: float,
+    beta: float,
+    m2: float,
+    res: float,
+    sigma: Array,
+    shape: tuple[int, ...],
+    log_2pi: float = math.log(2 * math.pi),
 ) -> float:
     count, dims = shape
     value = dims / 2.0 * math.log(alpha) + count / 2.0 * math.log(beta)

@@ -10,7 +10,7 @@ model alone has none. Default: every part is scaled by its own bounds for N imag
 model has a score and models can be compared in any company: (1) becomes 1 - sqrt(N (C-1)) / norm, which is 0 without
 any separation (whitened coordinates have that norm) and 1 at full collapse; (3) runs from 0 (one posterior for all)
 to 1 (the largest norm there is). Each stays monotone in the published part. The discriminant is shrunk as Ledoit and
-Wolf do, not by exp(-summed variances), which depends on the features' scale.
+Wolf do and leaves each image out of its own fit, not by exp(-summed variances), which depends on the features' scale.
 
 Parity: `ncti-features`, `ncti-posterior` (default) and `ncti-classes` are the three published parts; `score_zoo(...,
 parity=True)` is the published sum over a zoo. `seed` sets the public randomised PCA.
@@ -109,7 +109,9 @@ def min_max(table: Array, method: str) -> Array:
 
 def parity(inputs: Inputs, implementation: str) -> float:
     """One of the published parts."""
-    return parts(inputs, np.random.RandomState(inputs.seed))[("ncti-features", "ncti-posterior", "ncti-classes").index(implementation)]
+    return parts(inputs, np.random.RandomState(inputs.seed))[
+        ("ncti-features", "ncti-posterior", "ncti-classes").index(implementation)
+    ]
 
 
 def _public_projection(features: Array, state: np.random.RandomState) -> tuple[Array, Array]:

@@ -28,19 +28,21 @@ def score(inputs: Inputs) -> float:
     labels, classes = inputs.labels, inputs.num_classes
     prior = (np.bincount(labels, minlength=classes) / len(labels))[:, None]
     constant = gammaln(prior.sum()) - gammaln(prior).sum()
-    q, last = probabilities, -np.inf
+    counts, last = prior + class_sums(probabilities, labels, classes), -np.inf
     for _ in range(200):
-        counts = prior + class_sums(q, labels, classes)
-        weights = np.exp(digamma(counts) - digamma(counts.sum(axis=0)))
-        mixed = probabilities * weights[labels]
+        # Logs relative to the largest of each class: rare classes have digammas in the thousands.
+        logs = digamma(counts) - digamma(counts.sum(axis=0))
+        logs -= logs.max(axis=1, keepdims=True)
+        mixed = probabilities * np.exp(logs)[labels]
         mass = np.maximum(mixed.sum(axis=1), np.finfo(np.float64).tiny)
         q = mixed / mass[:, None]
+        summed = class_sums(q, labels, classes)
         # KL(q | P) of the fresh q: sum_z q log(weight) - log(mass).
-        divergence = float((class_sums(q, labels, classes) * np.log(weights)).sum() - np.log(mass).sum())
-        counts = prior + class_sums(q, labels, classes)
+        divergence = float((summed * logs).sum() - np.log(mass).sum())
+        counts = prior + summed
         fit = float((gammaln(counts).sum(axis=0) - gammaln(counts.sum(axis=0)) + constant).sum())
         bound = (fit - divergence) / len(labels)
-        if abs(bound - last) < 1e-9:
+        if abs(bound - last) < 1e-7:
             break
         last = bound
     return bound

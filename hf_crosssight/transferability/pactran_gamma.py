@@ -25,21 +25,21 @@ def score(inputs: Inputs) -> float:
     probabilities = inputs.source_probs[:, inputs.source_probs.any(axis=0)]
     labels, classes = inputs.labels, inputs.num_classes
     prior = (np.bincount(labels, minlength=classes) / len(labels))[:, None]
-    q, last = probabilities, -np.inf
+    counts, last = prior + class_sums(probabilities, labels, classes), -np.inf
     for _ in range(200):
-        weights = np.exp(digamma(prior + class_sums(q, labels, classes)))
-        mixed = probabilities * weights[labels]
+        # Logs relative to the largest of each class: rare classes have digammas in the thousands.
+        logs = digamma(counts)
+        logs -= logs.max(axis=1, keepdims=True)
+        mixed = probabilities * np.exp(logs)[labels]
         mass = np.maximum(mixed.sum(axis=1), np.finfo(np.float64).tiny)
         q = mixed / mass[:, None]
         summed = class_sums(q, labels, classes)
-        # Weights of cells without any mass underflow to zero; they carry no divergence either.
-        logs = np.log(np.maximum(weights, np.finfo(np.float64).tiny))
         divergence = float((summed * logs).sum() - np.log(mass).sum())
         counts = prior + summed
         rates = np.log(probabilities @ counts.sum(axis=0)).sum()
         fit = float((gammaln(counts) - gammaln(prior)).sum())
         bound = (fit - divergence - rates) / len(labels) + 1.0
-        if abs(bound - last) < 1e-9:
+        if abs(bound - last) < 1e-7:
             break
         last = bound
     return bound

@@ -212,7 +212,9 @@ def score(
     return _finite(entry.name, value, chosen)
 
 
-def score_zoo(method: str, models: Sequence[Mapping[str, Any]], *, labels: Any, parity: bool = False, **shared: Any) -> list[float]:
+def score_zoo(
+    method: str, models: Sequence[Mapping[str, Any]], *, labels: Any, parity: bool = False, **shared: Any
+) -> list[float]:
     """One method over several models on the same images: a score for each, higher is better.
 
     `models` holds the inputs that differ (`{"features": ...}`), `shared` those that do not. By default a model's
@@ -245,5 +247,7 @@ def _finite(method: str, value: float, implementation: str) -> float:
     if math.isfinite(value):
         return value
     if implementation:
-        raise UserError(f"{method}: the public implementation '{implementation}' returns {value} here", "leave out parity=True")
+        raise UserError(
+            f"{method}: the public implementation '{implementation}' returns {value} here", "leave out parity=True"
+        )
     raise UserError(f"{method}: these inputs give no finite score", "rescale the features or drop constant ones")

@@ -6,7 +6,7 @@ the other classes in proportion to its doubt (ConfMix); a second discriminant; t
 
 Default: the shrinkage is Ledoit and Wolf's for the within-class covariance, so it does not depend on the features' scale
 and does not vanish where features outnumber images (there the published rule gives every model a score of 1); doubt is
-one minus the posterior itself.
+one minus the posterior itself. Posteriors are taken with the image itself left out of the fit.
 
 Public implementations, higher is better: `sfda` (= ncti) shrinks by exp(-5 lambda), lambda from three rounds of power
 iteration, at least 1e-10, and takes a softmax of the posteriors before mixing; `etran`'s copy loses the covariance

@@ -53,7 +53,9 @@ def _first_candidates(cost: Array) -> Array:
     chosen = _cheapest(cost - cost.min(axis=0), _FIRST_CANDIDATES)
     chosen |= _cheapest(cost - cost.min(axis=1, keepdims=True), _FIRST_CANDIDATES)
     # The north-west corner rule is feasible whatever the sizes.
-    edges = np.union1d(np.arange(1, cost.shape[0] + 1) / cost.shape[0], np.arange(1, cost.shape[1] + 1) / cost.shape[1])
+    edges = np.union1d(
+        np.arange(1, cost.shape[0] + 1) / cost.shape[0], np.arange(1, cost.shape[1] + 1) / cost.shape[1]
+    )
     middles = np.concatenate([[0.0], edges[:-1]]) + np.diff(edges, prepend=0.0) / 2.0
     rows, columns = (middles * cost.shape[0]).astype(int), (middles * cost.shape[1]).astype(int)
     chosen[np.minimum(rows, cost.shape[0] - 1), np.minimum(columns, cost.shape[1] - 1)] = True

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 
-def make_inputs(count: int = 90, dims: int = 12, classes: int = 4, source_classes: int = 7, seed: int = 0) -> dict[str, Any]:
+def make_inputs(
+    count: int = 90, dims: int = 12, classes: int = 4, source_classes: int = 7, seed: int = 0
+) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     features = rng.normal(size=(count, dims)) + rng.normal(size=(classes, dims))[labels]

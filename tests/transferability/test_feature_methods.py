@@ -13,6 +13,7 @@ from sklearn.covariance import ledoit_wolf
 
 from hf_crosssight.errors import UserError
 from hf_crosssight.transferability import score
+from hf_crosssight.transferability.discriminant import shrunk_discriminant
 from hf_crosssight.transferability.sfda import within_scatter
 from hf_crosssight.transferability.transport import optimal_plan
 
@@ -133,7 +134,9 @@ def test_sfda_public_first_pass_is_discriminant_analysis(inputs: dict[str, Any])
     np.testing.assert_allclose(within, residual.T @ residual / 90, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["sfda", "etran", "ncti", "gbc", "lfc", "transrate", "hscore", "knn", "nleep", "emms"])
+@pytest.mark.parametrize(
+    "method", ["sfda", "etran", "ncti", "gbc", "lfc", "transrate", "hscore", "knn", "nleep", "emms"]
+)
 def test_the_scale_of_the_features_is_of_no_account(method: str, inputs: dict[str, Any]) -> None:
     scaled = {**inputs, "features": inputs["features"] * 64.0}
     assert score(method, **scaled) == pytest.approx(score(method, **inputs), rel=1e-6)
@@ -143,7 +146,9 @@ def test_the_scale_of_the_features_is_of_no_account(method: str, inputs: dict[st
 def test_wide_and_padded_features_take_different_routes_to_one_score(method: str) -> None:
     inputs = make_inputs(count=40, dims=39)
     rotated = np.linalg.qr(np.random.default_rng(0).normal(size=(39, 39)))[0]
-    assert score(method, **{**inputs, "features": inputs["features"] @ rotated}) == pytest.approx(score(method, **inputs), abs=0.05)
+    assert score(method, **{**inputs, "features": inputs["features"] @ rotated}) == pytest.approx(
+        score(method, **inputs), abs=0.05
+    )
 
 
 def test_etran_public_discriminant_is_the_nearest_mean(inputs: dict[str, Any]) -> None:
@@ -190,3 +195,20 @@ def test_emms_prefers_features_that_hold_the_label_embeddings(inputs: dict[str, 
 def test_linear_probe_is_scikit_learns(dims: int) -> None:
     inputs = make_inputs(dims=dims)
     assert score("linear_probe", **inputs) == pytest.approx(score("linear_probe", **inputs, parity=True), abs=0.025)
+
+
+@pytest.mark.parametrize("dims", [3, 60])
+def test_discriminant_leaves_each_image_out(dims: int) -> None:
+    inputs = make_inputs(count=20, dims=dims, classes=2)
+    rows, labels = inputs["features"], inputs["labels"]
+    found = shrunk_discriminant(rows, labels, 2, shrinkage=0.3)
+    ridge = 0.3 * np.trace(within_scatter(rows, labels, 2)) / dims * np.eye(dims)
+    for i in (0, 7):
+        kept = np.arange(20) != i
+        rest, names = rows[kept], labels[kept]
+        # The weight 1/N and the ridge stay those of all images.
+        matrix = 0.7 * within_scatter(rest, names, 2) * 19 / 20 + ridge
+        gaps = [rows[i] - rest[names == c].mean(axis=0) for c in range(2)]
+        logits = np.array([-0.5 * gap @ np.linalg.solve(matrix, gap) for gap in gaps])
+        expected = np.exp(logits) / np.exp(logits).sum()
+        np.testing.assert_allclose(found.posteriors[i], expected, atol=1e-9)

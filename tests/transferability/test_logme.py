@@ -24,7 +24,10 @@ def brute_force(features: np.ndarray, target: np.ndarray) -> float:
         return -float(multivariate_normal.logpdf(target, np.zeros(count), covariance)) / count
 
     starts = [(0.0, 0.0), (4.0, 2.0), (-2.0, 3.0), (8.0, 1.0)]
-    found = [minimize(negative, start, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-13, "maxiter": 2000}) for start in starts]
+    found = [
+        minimize(negative, start, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-13, "maxiter": 2000})
+        for start in starts
+    ]
     return -min(each.fun for each in found)
 
 
