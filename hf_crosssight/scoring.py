@@ -35,8 +35,11 @@ class Scores:
 
 
 def score_candidates(model: CrossSightModel, dataset_tokens: np.ndarray, zoo: ZooIndex) -> Scores:
-    """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is the gated residual."""
-    output = model.score_zoo(dataset_tokens, zoo.views, zoo.view_mask)
+    """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is gated residual and evidence."""
+    from hf_crosssight.tokens.word_match import evidence_of
+
+    evidence = evidence_of(model, dataset_tokens, zoo.views)
+    output = model.score_zoo(dataset_tokens, zoo.views, zoo.view_mask, evidence=evidence)
     score, static, spread = (part[0].double().numpy() for part in (output.scores, output.static, output.scores_std))
     return Scores(score=score, spread=spread, static=static, dataset=score - static)
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from .text import TEXT_DIM
 
+_CHUNK = 8192
+
 
 def evidence_of(model: Any, dataset_tokens: np.ndarray, views: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """What a ranker reads of M models and one dataset beside views and tokens.
@@ -48,12 +50,16 @@ def word_match(dataset_text: np.ndarray, card: np.ndarray, reference_texts: np.n
         `np.ndarray`: float32 `[M]`, in tenths of a cosine; NaN for models and datasets without words.
     """
     own = _unit(np.asarray(dataset_text, np.float32)[:, :TEXT_DIM].sum(0))
-    cards = _unit(np.asarray(card[:, 0, -TEXT_DIM:], np.float32))
     others = _unit(np.asarray(reference_texts, np.float32)[..., :TEXT_DIM].sum(1))
     others = others[np.abs(others).sum(1) > 0]
     direction = own - others.mean(0) if len(others) else own
-    known = np.abs(cards).sum(1) > 0
-    return np.where(known & bool(np.abs(own).sum() > 0), cards @ direction * 10.0, np.nan).astype(np.float32)
+    if not own.any():
+        return np.full(len(card), np.nan, np.float32)
+    match = np.empty(len(card), np.float32)
+    for start in range(0, len(card), _CHUNK):  # a zoo may be large and memory-mapped
+        words = np.asarray(card[start : start + _CHUNK, 0, -TEXT_DIM:], np.float32)
+        match[start : start + _CHUNK] = np.where(words.any(1), _unit(words) @ direction * 10.0, np.nan)
+    return match
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

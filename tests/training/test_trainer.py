@@ -12,6 +12,7 @@ from hf_crosssight.models import CrossSightModel
 from hf_crosssight.tokens.card import CARD_DIM
 from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout, dataset_token_dim
 from hf_crosssight.tokens.structure import structure_view
+from hf_crosssight.tokens.word_match import evidence_of
 from hf_crosssight.training import RankerRecipe, save_ranker, split_by_parent, train_ranker
 from hf_crosssight.training.trainer import _tensors
 from hf_crosssight.training.view_scale import ViewScale
@@ -115,8 +116,36 @@ def test_a_ranker_is_written_whole_and_replaces_the_one_before(trained, world, t
     folder.mkdir()
     (folder / "stale.txt").write_text("old")
     save_ranker(trained.model, folder, "# Card\n")
-    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    written = {p.name for p in folder.iterdir()}
+    assert written >= {"README.md", "config.json", "model.safetensors"}
+    assert "stale.txt" not in written
     assert [p.name for p in tmp_path.iterdir()] == ["ranker"]
     assert json.loads((folder / "config.json").read_text())["model_type"] == "crosssight"
     again = CrossSightModel.from_pretrained(folder)
     assert np.allclose(scores_of(again, world), scores_of(trained.model, world), atol=1e-5)
+
+
+def test_a_ranker_learns_to_use_the_match_of_words():
+    """Cards and datasets share a direction in text space; only the match can tell which models suit a blind dataset."""
+    rng = np.random.default_rng(0)
+    topics = np.linalg.qr(rng.normal(size=(384, 8)))[0].T
+    entries = []
+    for i in range(48):
+        card = np.zeros((1, CARD_DIM), np.float32)
+        card[0, 0], card[0, -384:] = 1.0, topics[i % 8]
+        entries.append((ModelRecord(f"org/m{i}"), {"structure": structure_view(None, params=10**7), "card": card}))
+    zoo, layout, tokens = ZooIndex.from_entries(entries), dataset_layout(FEATURES), {}
+    names = ("pets", "dtd", "svhn", "eurosat", "food", "cars", "aircraft", "sun397")
+    for topic, name in enumerate(names):
+        values = np.zeros((2, dataset_token_dim(FEATURES)), np.float32)
+        values[0, 1] = values[1, 2] = 1.0
+        values[1, layout["text"][0] : layout["text"][0] + 384] = topics[topic] * 384**0.5
+        tokens[name] = [DatasetTokens(values, ("global", "text"), "encoder", "words", False)]
+    suits = {name: (np.arange(48) % 8 == topic) + 0.1 * rng.random(48) for topic, name in enumerate(names)}
+    tasks = [Task("t", name, tuple(zoo.model_ids), suits[name]) for name in names]
+    model = train_ranker(tasks[:-2], zoo, tokens, recipe=RECIPE, config={**NETWORK, "evidence_size": 1}).model
+    blind = tokens["sun397"][0].values
+    with_match = model.score_zoo(blind, zoo.views, evidence=evidence_of(model, blind, zoo.views)).scores[0].numpy()
+    without = model.score_zoo(blind, zoo.views).scores[0].numpy()
+    assert set(np.argsort(-with_match)[:6]) == set(np.flatnonzero(np.arange(48) % 8 == 7))
+    assert weighted_tau(with_match, suits["sun397"]) > weighted_tau(without, suits["sun397"]) + 0.1
