@@ -2,10 +2,14 @@
 
     python benchmarks/transferability_speed.py [TIMING.csv] [--method logme] [--largest]
 
-CPU seconds on one thread (set OMP_NUM_THREADS=1 before starting Python). With TIMING.csv (method, N, D, C, Cs, cpu_seconds
-of public implementations, one thread) every time stands beside the fastest recorded one of that method and the ratio of the
-two is printed. The two machines differ: a fixed matrix product and SVD are timed in the same run and printed, so that a
-ratio can be scaled where the recording machine's figure is known. `--largest` adds LogME at N = 10,000, D = 2,048, C = 100
+CPU seconds on one thread (set OMP_NUM_THREADS=1 before starting Python). With TIMING.csv (method, N, D, C, Cs,
+cpu_seconds
+of public implementations, one thread) every time stands beside the fastest recorded one of that method and the ratio
+of the
+two is printed. The two machines differ: a fixed matrix product and SVD are timed in the same run and printed, so that
+a
+ratio can be scaled where the recording machine's figure is known. `--largest` adds LogME at N = 10,000, D = 2,048, C
+= 100
 by both of its routes.
 """
 
@@ -122,7 +126,8 @@ def largest() -> None:
         seen = spectrum(features, targets, condition=condition or 1e-300)
         found.append(float(evidence(seen, len(features)).mean()))
         print(
-            f"logme N 10000 D 2048 C 100 by {seen.route} (asked {name}): {time.process_time() - start:.2f} s, {found[-1]:.12f}"
+            f"logme N 10000 D 2048 C 100 by {seen.route} (asked {name}): {time.process_time() - start:.2f} s,
+            {found[-1]:.12f}"
         )
     print(f"the routes differ by {abs(found[0] - found[1]):.1e}")
 

@@ -8,7 +8,8 @@ variational rounds.
 Default: minus the bound per image (nats; higher is better), iterated until it stops moving (at most 200 rounds), with
 the pseudo-counts of the final q. Source probabilities of zero are handled exactly rather than by an added 1e-10.
 
-Public implementation (`pactran` = model-spider = emms): LOWER is better; ten rounds, 1e-10 added throughout, pseudo-counts
+Public implementation (`pactran` = model-spider = emms): LOWER is better; ten rounds, 1e-10 added throughout,
+pseudo-counts
 one round older than q, divided by N times C.
 """
 

@@ -6,7 +6,8 @@ the table are not normalised; each image pays the log of its expected total rate
 Default: minus the bound per image (nats; higher is better), iterated until it stops moving (at most 200 rounds), with
 the pseudo-counts and rates of the final q.
 
-Public implementation (`pactran` = model-spider = emms): LOWER is better; ten rounds, 1e-10 added throughout, pseudo-counts
+Public implementation (`pactran` = model-spider = emms): LOWER is better; ten rounds, 1e-10 added throughout,
+pseudo-counts
 and rates one round older than q, divided by N times C, plus one.
 """
 

@@ -163,7 +163,8 @@ def available_methods() -> list[str]:
 
 
 def implementations(method: str) -> tuple[str, ...]:
-    """The public implementations that `score(method, parity=True, implementation=...)` reproduces, the default first."""
+    """The public implementations that `score(method, parity=True, implementation=...)` reproduces, the default
+    first."""
     return tuple(alias for group in _method(method).implementations for alias in group.split("="))
 
 

@@ -1,10 +1,12 @@
 """SFDA: self-challenging Fisher discriminant analysis, the accuracy of a discriminant that is made to work hard.
 
 Source: Shao, Zhao, Ge, Zhang, Yang, Wang, Shan, Luo, "Not all models are equal: predicting model transferability in a
-self-challenging Fisher space" (ECCV 2022), equations 4 to 9: a shrunk discriminant; each image is mixed with the mean of
+self-challenging Fisher space" (ECCV 2022), equations 4 to 9: a shrunk discriminant; each image is mixed with the mean
+of
 the other classes in proportion to its doubt (ConfMix); a second discriminant; the mean posterior of the true class.
 
-Default: the shrinkage is Ledoit and Wolf's for the within-class covariance, so it does not depend on the features' scale
+Default: the shrinkage is Ledoit and Wolf's for the within-class covariance, so it does not depend on the features'
+scale
 and does not vanish where features outnumber images (there the published rule gives every model a score of 1); doubt is
 one minus the posterior itself. Posteriors are taken with the image itself left out of the fit.
 

@@ -41,7 +41,8 @@ class Spectrum:
 def spectrum(features: Array, targets: Array, condition: float = GRAM_CONDITION, centred: bool = False) -> Spectrum:
     """The `Spectrum` of features `[N, D]` (float64) and targets `[N, T]`.
 
-    `centred` says that the rows sum to zero: where there are no more rows than columns, one singular value is then zero
+    `centred` says that the rows sum to zero: where there are no more rows than columns, one singular value is then
+    zero
     by construction and is left out before the condition number is looked at.
 
     Columns of zeros (dead units) change nothing in it and are dropped first, so that they do not force the slow route.

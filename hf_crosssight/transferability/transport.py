@@ -23,7 +23,8 @@ def squared_distances(left: Array, right: Array) -> Array:
 def optimal_plan(cost: Array) -> tuple[Array, Array, Array]:
     """The plan of least cost that gives every row 1/n and every column 1/m, as (rows, columns, masses).
 
-    Equal sizes are an assignment problem. Otherwise only each point's cheapest partners (and a feasible diagonal) enter
+    Equal sizes are an assignment problem. Otherwise only each point's cheapest partners (and a feasible diagonal)
+    enter
     the program at first; pairs whose reduced cost is negative are added until there are none, so the plan is optimal
     over all pairs. The mass is counted in units of 1/lcm(n, m), so solutions are exact.
     """

@@ -19,9 +19,28 @@ BY_PROBABILITIES = [name for name in ALL if "source_probs" in METHODS[name].need
 
 
 def test_the_names_are_those_of_the_field() -> None:
-    assert set(ALL) == set(
-        ["nce", "leep", "nleep", "logme", "hscore", "hscore_regularized", "otce", "pactran_dirichlet", "pactran_gamma", "pactran_gaussian", "gbc", "lfc", "parc", "sfda", "ncti", "etran", "transrate", "knn", "linear_probe", "emms"]
-    )
+    assert set(ALL) == {
+        "nce",
+        "leep",
+        "nleep",
+        "logme",
+        "hscore",
+        "hscore_regularized",
+        "otce",
+        "pactran_dirichlet",
+        "pactran_gamma",
+        "pactran_gaussian",
+        "gbc",
+        "lfc",
+        "parc",
+        "sfda",
+        "ncti",
+        "etran",
+        "transrate",
+        "knn",
+        "linear_probe",
+        "emms",
+    }
 
 
 @pytest.mark.parametrize("method", ALL)
