@@ -65,8 +65,7 @@ def main() -> int:
             print(f"expected {row.expected:.10g}, off by {gap:.2g} (allowed {row.tolerance:.2g}) {verdict}")
     for (method, implementation), gaps in tally.items():
         print(
-            f"{method:20} {implementation:28} {len(gaps):3} rows, median gap {np.median(gaps):.1e}, largest
-            {max(gaps):.1e}"
+            f"{method:20} {implementation:28} {len(gaps):3} rows, median gap {np.median(gaps):.1e}, largest {max(gaps):.1e}"  # noqa: E501
         )
     print(f"{sum(map(len, tally.values()))} rows, {failed} disagree")
     return 1 if failed else 0

@@ -126,8 +126,7 @@ def largest() -> None:
         seen = spectrum(features, targets, condition=condition or 1e-300)
         found.append(float(evidence(seen, len(features)).mean()))
         print(
-            f"logme N 10000 D 2048 C 100 by {seen.route} (asked {name}): {time.process_time() - start:.2f} s,
-            {found[-1]:.12f}"
+            f"logme N 10000 D 2048 C 100 by {seen.route} (asked {name}): {time.process_time() - start:.2f} s, {found[-1]:.12f}"  # noqa: E501
         )
     print(f"the routes differ by {abs(found[0] - found[1]):.1e}")
 
