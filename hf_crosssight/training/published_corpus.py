@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from hf_crosssight.ground_truth.bridges import bridges
 from hf_crosssight.ground_truth.datasets import published_datasets, stand_ins
 from hf_crosssight.ground_truth.published import load_published
 from hf_crosssight.ground_truth.published_tokens import token_samples
@@ -62,7 +63,8 @@ def load_corpus(
         cache_dir (*optional*): where tokens of images are kept.
         progress (*optional*): called as `progress(step, done, total)`.
     """
-    tables = load_published(ground_truth)
+    tables = tuple(load_published(ground_truth))
+    tables = (*tables, *bridges(tables))
     starter = open_zoo("starter")
     own = open_zoo(Path(hub) / "models", progress=progress) if hub and (Path(hub) / "models").is_dir() else None
     models = published_zoo((m for table in tables for m in table.models), ground_truth, starter, own)
