@@ -32,7 +32,7 @@ def test_every_method_with_public_code_has_figures() -> None:
 
 @pytest.mark.parametrize(
     "line", FIGURES, ids=lambda line: "-".join((line["case"], line["method"], line["implementation"]))
-)  # noqa: E501
+)
 def test_our_figure_is_theirs(line: dict[str, str]) -> None:
     folder = os.environ.get("CROSSSIGHT_PARITY")
     if not folder:
