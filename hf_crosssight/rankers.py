@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,13 +35,39 @@ class LoadedRanker:
         return {"id": self.id, "source": self.source, "revision": self.revision}
 
 
+@dataclass(frozen=True)
+class RankerFiles:
+    """A ranker that was found, and whose configuration says that it is one; loading it imports torch."""
+
+    folder: Path
+    id: str
+    source: str
+    revision: str | None
+
+    def load(self) -> LoadedRanker:
+        """Raises `UserError` if the files are damaged."""
+        return LoadedRanker(_load(self.folder, self.id), self.id, self.source, self.revision)
+
+
+@dataclass(frozen=True)
+class HeldRanker:
+    """A ranker that the caller holds in memory."""
+
+    model: CrossSightModel
+
+    def load(self) -> LoadedRanker:
+        return LoadedRanker(self.model.eval(), self.model.config.name_or_path or "in-memory", "memory", None)
+
+
 def bundled_ranker() -> CrossSightModel:
     """The ranker that ships with the package, in evaluation mode; no network is used."""
-    return load_ranker("bundled", client=HubClient(offline=True)).model
+    return find_ranker("bundled", client=HubClient(offline=True)).load().model
 
 
-def load_ranker(spec: str | Path | CrossSightModel, *, revision: str | None = None, client: HubClient) -> LoadedRanker:
-    """Loads a ranker for inference.
+def find_ranker(
+    spec: str | Path | CrossSightModel, *, revision: str | None = None, client: HubClient
+) -> RankerFiles | HeldRanker:
+    """Finds a ranker, before anything slow is done with it.
 
     Args:
         spec (`str`, `Path` or `CrossSightModel`): `bundled`, a folder, a Hub id (`ID@REVISION` too), or a model.
@@ -50,33 +78,43 @@ def load_ranker(spec: str | Path | CrossSightModel, *, revision: str | None = No
         UserError: no such folder or repository, or it holds a model that is no ranker.
     """
     if not isinstance(spec, (str, Path)):
-        return LoadedRanker(spec.eval(), spec.config.name_or_path or "in-memory", "memory", None)
+        return HeldRanker(spec)
+    local = str(spec) == "bundled" or isinstance(spec, Path) or Path(spec).is_dir() or str(spec)[:1] in "./~"
+    if local and revision is not None:
+        raise UserError(f"the ranker '{spec}' is not on the Hub and has no revision '{revision}'", "leave it out")
     if str(spec) == "bundled":
-        return _from_folder(BUNDLED_FOLDER, BUNDLED_ID, "bundled")
-    if Path(spec).is_dir():
-        return _from_folder(Path(spec), str(spec), "folder")
-    repo_id, pinned = split_revision(str(spec))
+        return _in_folder(BUNDLED_FOLDER, BUNDLED_ID, "bundled")
+    if local:
+        return _in_folder(Path(spec).expanduser(), str(spec), "folder")
+    return _on_hub(str(spec), revision, client)
+
+
+def _in_folder(folder: Path, name: str, source: str) -> RankerFiles:
+    if not folder.is_dir():
+        raise UserError(f"there is no ranker folder '{name}'", "pass --ranker bundled, a folder, or a Hub id")
+    weights = folder / "model.safetensors"
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"'{name}' holds no ranker: config.json is missing", "pass a folder that a ranker was saved to"
+        )
+    _check_model_type(folder / "config.json", name)
+    if not weights.is_file():
+        raise UserError(f"'{name}' holds no ranker: model.safetensors is missing", "pickled weights are not read")
+    return RankerFiles(folder, name, source, _digest(weights))
+
+
+def _on_hub(spec: str, revision: str | None, client: HubClient) -> RankerFiles:
+    repo_id, pinned = split_revision(spec)
     repo = client.resolve(repo_id, "model", pinned or revision)
-    names = {file.path for file in repo.files}
-    if "model.safetensors" not in names or "config.json" not in names:
+    if "model.safetensors" not in repo or "config.json" not in repo:
         raise UserError(
             f"'{repo.id}' holds no ranker: config.json and model.safetensors are needed",
-            "pass --ranker bundled, a folder, or a repository made by `train ranker`",
+            "pass --ranker bundled, a folder, or a repository that a ranker was pushed to",
         )
     config_path = client.download(repo, "config.json")
     _check_model_type(config_path, repo.id)
     client.download(repo, "model.safetensors")
-    return LoadedRanker(_load(config_path.parent, repo.id), repo.id, "hub", repo.sha)
-
-
-def _from_folder(folder: Path, name: str, source: str) -> LoadedRanker:
-    weights = folder / "model.safetensors"
-    if not (folder / "config.json").is_file():
-        raise UserError(f"'{name}' holds no ranker: config.json is missing", "pass a folder made by `train ranker`")
-    _check_model_type(folder / "config.json", name)
-    if not weights.is_file():
-        raise UserError(f"'{name}' holds no ranker: model.safetensors is missing", "pickled weights are not read")
-    return LoadedRanker(_load(folder, name), name, source, _digest(weights))
+    return RankerFiles(config_path.parent, repo.id, "hub", repo.sha)
 
 
 def _check_model_type(config_path: Path, name: str) -> None:
@@ -87,7 +125,7 @@ def _check_model_type(config_path: Path, name: str) -> None:
     if model_type != MODEL_TYPE:
         raise UserError(
             f"'{name}' is a model of type '{model_type}', not a ranker ('{MODEL_TYPE}')",
-            "pass --ranker bundled, or a folder or repository made by `train ranker`",
+            "pass --ranker bundled, or a folder or repository that a ranker was saved to",
         )
 
 
@@ -97,9 +135,10 @@ def _load(folder: Path, name: str) -> CrossSightModel:
     from hf_crosssight.models import CrossSightModel
 
     try:
-        model, report = CrossSightModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
+        with _no_loading_bar():
+            model, report = CrossSightModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
     except (SafetensorError, ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
         raise UserError(
             f"the ranker '{name}' cannot be loaded: {type(error).__name__}: {error}",
@@ -111,6 +150,20 @@ def _load(folder: Path, name: str) -> CrossSightModel:
             "fetch or train it again",
         )
     return model.eval()
+
+
+@contextmanager
+def _no_loading_bar() -> Iterator[None]:
+    """transformers draws a bar for every load; a ranker is loaded in milliseconds."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _digest(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_crosssight.errors import UserError
 from hf_crosssight.hub import HubClient
-from hf_crosssight.rankers import LoadedRanker, load_ranker
+from hf_crosssight.rankers import LoadedRanker, find_ranker
 from hf_crosssight.reasons import Reasons
 from hf_crosssight.recommendation import Ranking, Recommendation
 from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candidates
@@ -69,6 +69,7 @@ def rank(
     offline: bool = False,
     token: str | None = None,
     progress: Progress | None = None,
+    **unavailable: Any,
 ) -> Ranking:
     """Ranks the models of a zoo by how well they are expected to do on a dataset after fine-tuning.
 
@@ -87,6 +88,8 @@ def rank(
         offline (`bool`): use nothing but this machine.
         token (`str`, *optional*): Hub token, for gated and private repositories.
         progress: called as `progress(step, done, total)`.
+        unavailable: `device`, `max_latency_ms`, `max_memory_mb`, `max_energy_j`, `prefer`, `method`, `pareto` and
+            `refine` are refused until they are built.
 
     Returns:
         `Ranking`: best first; `ranking[0].model_id`, `ranking.to_pandas()`, `ranking.to_dict()`.
@@ -95,6 +98,7 @@ def rank(
         UserError: the input is at fault. HubError: the Hub or the network is.
     """
     clock = _Clock()
+    _refuse_unavailable(unavailable)
     _check_numbers(images_per_class, max_classes, top)
     constraints = Constraints(
         filter=_several(filter),
@@ -105,9 +109,10 @@ def rank(
     client = HubClient(token=token, offline=offline)
 
     with clock.step("model_tokens"):
-        whole_zoo = open_zoo(zoo, client=client, models=list(models) if models else None, progress=progress)
+        whole_zoo = open_zoo(zoo, client=client, models=_named_models(models), progress=progress)
         selection = select(whole_zoo, constraints)
         candidates = whole_zoo.take(selection.indices)
+    files = find_ranker(ranker, revision=ranker_revision, client=client)
     with clock.step("dataset_sample"):
         from hf_crosssight.data import load_sample
 
@@ -117,7 +122,9 @@ def rank(
             client=client, offline=offline, progress=progress,
         )  # fmt: skip
     with clock.step("ranker"):
-        loaded = load_ranker(ranker, revision=ranker_revision, client=client)
+        if progress is not None:
+            progress("loading the ranker", 0, None)
+        loaded = files.load()
     with clock.step("dataset_tokens"):
         tokens = _tokens_for(sample, loaded, client, progress)
     with clock.step("ranking"):
@@ -201,6 +208,40 @@ def _rounded(value: float) -> float:
 def _several(words: Sequence[str] | str) -> tuple[str, ...]:
     """One word or a list of them: `filter="timm"` means `filter=["timm"]`, not four letters."""
     return (words,) if isinstance(words, str) else tuple(words)
+
+
+def _named_models(models: Sequence[str] | str | None) -> list[str] | None:
+    if models is None:
+        return None
+    named = list(_several(models))
+    if not named:
+        raise UserError("models is an empty list", "name at least one model, or leave it out to rank the whole zoo")
+    return named
+
+
+UNAVAILABLE = (
+    "device",
+    "max_latency_ms",
+    "max_memory_mb",
+    "max_energy_j",
+    "prefer",
+    "method",
+    "pareto",
+    "refine",
+)
+"""Options that are promised but not built."""
+
+
+def _refuse_unavailable(options: dict[str, Any]) -> None:
+    """Silence would look like a constraint that was met."""
+    for name, value in options.items():
+        if name not in UNAVAILABLE:
+            raise TypeError(f"rank() got an unexpected keyword argument {name!r}")
+        if value is not None and value is not False:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(
+                f"{option} is not available yet", "leave it out; hardware limits and refinement come later"
+            )
 
 
 def _check_numbers(images_per_class: int, max_classes: int, top: int) -> None:

@@ -36,8 +36,8 @@ class Reasons:
     ) -> None:
         self.zoo = zoo
         self.scores = scores
-        self.place = places(scores.score)
-        self.static_place = places(scores.static)
+        self.place = places(scores.score, zoo.model_ids)
+        self.static_place = places(scores.static, zoo.model_ids)
         self.nearest = nearest_training_datasets(model, tokens)
         self.nearby_place = self._places_nearby(model)
 
@@ -75,7 +75,7 @@ class Reasons:
         if not self.nearest:
             return None
         predictions = [score_candidates(model, reference, self.zoo).score for _, _, reference in self.nearest]
-        return places(np.mean(predictions, axis=0))
+        return places(np.mean(predictions, axis=0), self.zoo.model_ids)
 
 
 def nearest_training_datasets(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hf_crosssight.errors import UserError
+
 if TYPE_CHECKING:
     from hf_crosssight.models import CrossSightModel
     from hf_crosssight.zoo import ZooIndex
@@ -35,11 +37,16 @@ class Scores:
 
 
 def score_candidates(model: CrossSightModel, dataset_tokens: np.ndarray, zoo: ZooIndex) -> Scores:
-    """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is gated residual and evidence."""
+    """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is gated residual plus match."""
     from hf_crosssight.tokens.word_match import evidence_of
 
     evidence = evidence_of(model, dataset_tokens, zoo.views)
-    output = model.score_zoo(dataset_tokens, zoo.views, zoo.view_mask, evidence=evidence)
+    try:
+        output = model.score_zoo(dataset_tokens, zoo.views, zoo.view_mask, evidence=evidence)
+    except ValueError as error:  # the models room knows no errors of ours
+        raise UserError(
+            f"the ranker cannot read the zoo '{zoo.id}': {error}", "use a ranker and a zoo of the same version"
+        ) from error
     score, static, spread = (part[0].double().numpy() for part in (output.scores, output.static, output.scores_std))
     return Scores(score=score, spread=spread, static=static, dataset=score - static)
 
@@ -49,10 +56,10 @@ def best_first(score: np.ndarray, model_ids: Sequence[str]) -> np.ndarray:
     return np.lexsort((np.asarray(model_ids, dtype=str), -np.round(score, 6)))
 
 
-def places(score: np.ndarray) -> np.ndarray:
-    """Place of each model, int64 `[M]`: 1 for the highest score."""
+def places(score: np.ndarray, model_ids: Sequence[str]) -> np.ndarray:
+    """Place of each model, int64 `[M]`: 1 for the first of `best_first`."""
     place = np.empty(len(score), dtype=np.int64)
-    place[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
+    place[best_first(score, model_ids)] = np.arange(1, len(score) + 1)
     return place
 
 

@@ -106,7 +106,11 @@ def test_another_dataset_changes_the_dataset_part_but_not_the_static_part(digits
         ({"max_classes": 1}, "max_classes"),
         ({"license": "no-such-licence"}, "license"),
         ({"zoo": "/no/such/zoo"}, "/no/such/zoo"),
-        ({"ranker": "/no/such/ranker"}, "/no/such/ranker"),
+        ({"ranker": "/no/such/ranker"}, "there is no ranker folder '/no/such/ranker'"),
+        ({"ranker_revision": "main"}, "no revision 'main'"),
+        ({"models": []}, "models is an empty list"),
+        ({"device": "rtx4090"}, "--device is not available yet"),
+        ({"refine": 0}, "--refine is not available yet"),
     ],
 )
 def test_wrong_arguments_are_named(wrong, word):
@@ -114,6 +118,15 @@ def test_wrong_arguments_are_named(wrong, word):
         rank("digits", offline=True, **wrong)
     assert word in raised.value.what
     assert raised.value.hint
+
+
+def test_an_argument_that_never_was_is_a_type_error():
+    with pytest.raises(TypeError, match="no_such_argument"):
+        rank("digits", offline=True, no_such_argument=1)
+
+
+def test_one_model_may_be_named_without_a_list(digits):
+    assert [item.model_id for item in rank("digits", models=digits[2].model_id, offline=True)] == [digits[2].model_id]
 
 
 def test_a_ranker_folder_of_another_model_type_is_refused(tmp_path):

@@ -16,7 +16,8 @@ def test_best_first_treats_scores_equal_to_six_digits_as_ties():
 
 
 def test_places_are_one_for_the_highest():
-    assert places(np.array([0.1, 3.0, -2.0])).tolist() == [2, 1, 3]
+    assert places(np.array([0.1, 3.0, -2.0]), ["a", "b", "c"]).tolist() == [2, 1, 3]
+    assert places(np.array([1.0, 1.0 + 1e-9]), ["b", "a"]).tolist() == [2, 1]
 
 
 def test_a_tier_ends_where_an_interval_no_longer_reaches_its_first_model():

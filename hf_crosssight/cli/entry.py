@@ -65,6 +65,9 @@ def _run(arguments: list[str]) -> int:
     except CrossSightError as error:
         return _fail(error, debug="--debug" in arguments)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # a bare `hf-crosssight`: its message is the help page
+            print(error)
+            return 0
         if hasattr(error, "format_message"):  # typer's own usage errors, whichever click it carries
             return _fail(UserError(error.format_message(), f"see: hf-crosssight {_command_of(arguments)}--help"))
         what = f"a defect of hf-crosssight: {type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -42,31 +43,43 @@ def print_error(error: CrossSightError) -> None:
 
 
 def print_ranking(ranking: Ranking, wanted: Format) -> None:
-    """Prints a ranking on stdout."""
-    match wanted.resolve():
+    """Prints a ranking on stdout; formats that have no place for its warnings leave them to stderr."""
+    chosen = wanted.resolve()
+    match chosen:
         case Format.json:
-            print(json.dumps(ranking.to_dict(), indent=1, ensure_ascii=False))
+            _emit(json.dumps(ranking.to_dict(), indent=1, ensure_ascii=False))
         case Format.csv:
-            print(_csv(ranking.rows()), end="")
+            _emit(_csv(ranking.rows()))
         case Format.markdown:
-            print(_markdown(ranking))
+            _emit(_markdown(ranking))
         case Format.quiet:
-            print("\n".join(item.model_id for item in ranking))
+            _emit("\n".join(item.model_id for item in ranking))
         case _:
-            _print_human(ranking)
+            _emit(_human(ranking))
+    if chosen not in (Format.json, Format.human):
+        for warning in ranking.warnings:
+            print(f"note: {warning}", file=sys.stderr)
 
 
 def print_record(record: dict[str, Any], wanted: Format) -> None:
     """Prints a flat record: one `key: value` a line for people, JSON otherwise."""
     chosen = wanted.resolve()
     if chosen is Format.json:
-        print(json.dumps(record, indent=1, ensure_ascii=False))
+        _emit(json.dumps(record, indent=1, ensure_ascii=False))
     elif chosen is Format.csv:
-        print(_csv([record]), end="")
+        _emit(_csv([record]))
     elif chosen is Format.markdown:
-        print("\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in record.items())]))
+        _emit("\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in record.items())]))
     else:
-        print("\n".join(f"{key}: {value}" for key, value in record.items()))
+        _emit("\n".join(f"{key}: {value}" for key, value in record.items()))
+
+
+def _emit(text: str) -> None:
+    """Writes the result; a reader that has seen enough (`| head -1`) is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
@@ -74,10 +87,14 @@ def _csv(rows: Sequence[dict[str, Any]]) -> str:
     writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return buffer.getvalue()
+    return buffer.getvalue().rstrip("\n")
 
 
 _PIPE_WIDTH = 120
+_FOOTNOTE = (
+    "Scores are z-scores of expected accuracy after fine-tuning; intervals are the ensemble's, not calibrated; "
+    "models of one tier cannot be told apart."
+)
 _COLUMNS = ("#", "model", "score", "90 % interval", "tier", "params", "licence")
 
 
@@ -125,40 +142,38 @@ def _escaped(cells: Sequence[str]) -> list[str]:
     return [cell.replace("|", "\\|") for cell in cells]
 
 
-def _print_human(ranking: Ranking) -> None:
+def _human(ranking: Ranking) -> str:
     from rich.console import Console
-    from rich.padding import Padding
     from rich.text import Text
 
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    table, needed = _table(ranking)
+    console = Console(highlight=False, markup=False, file=io.StringIO(), force_terminal=sys.stdout.isatty())
+    console.width = max(needed, console.width if sys.stdout.isatty() else _PIPE_WIDTH)
     console.print(_summary(ranking))
     console.print()
-    console.print(_table(ranking))
+    console.print(table)
     console.print("\nWhy")
     for item in ranking:
         console.print(Text(f"{item.rank:>3}. {item.model_id}", style="bold"))
         for reason in item.why:
-            console.print(Padding(Text(f"- {reason}"), (0, 0, 0, 5)))
-    console.print("\nScores are z-scores of expected accuracy after fine-tuning; one tier cannot be told apart.")
+            console.print(Text(f"     - {reason}"))
+    console.print(f"\n{_FOOTNOTE}")
     for warning in ranking.warnings:
         console.print(Text(f"note: {warning}"))
+    return console.file.getvalue().rstrip("\n")  # type: ignore[attr-defined]
 
 
-def _table(ranking: Ranking) -> Table:
-    """The table of a ranking; where room is short the model's name is folded, never a figure cut."""
+def _table(ranking: Ranking) -> tuple[Table, int]:
+    """The table of a ranking and the columns it needs: a narrow terminal wraps its lines, no figure is cut."""
     from rich.table import Table
     from rich.text import Text
 
     rows = [_cells(item) for item in ranking]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, cells in zip(_COLUMNS, zip(*rows, strict=True), strict=True):
-        widest = max(len(cell) for cell in (name, *cells))
-        table.add_column(
-            name,
-            justify="right" if name in {"#", "score", "tier", "params"} else "left",
-            overflow="fold",
-            min_width=None if name in {"model", "licence"} else widest,
-        )
+    widths = [max(map(len, cells)) for cells in zip(_COLUMNS, *rows, strict=True)]
+    for name, width in zip(_COLUMNS, widths, strict=True):
+        right = name in {"#", "score", "tier", "params"}
+        table.add_column(name, justify="right" if right else "left", no_wrap=True, min_width=width)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    return table
+    return table, sum(widths) + 2 * len(widths)

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from hf_crosssight.cli.output import Format, print_ranking
-from hf_crosssight.errors import UserError
 
 EXAMPLES = """Examples:
 
@@ -63,19 +62,6 @@ def rank_command(
     refine: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Rank the models of a zoo by how well they should do on your dataset after fine-tuning."""
-    _refuse_unavailable(
-        {
-            "--device": device,
-            "--max-latency-ms": max_latency_ms,
-            "--max-memory-mb": max_memory_mb,
-            "--max-energy-j": max_energy_j,
-            "--prefer": prefer,
-            "--method": method,
-            "--pareto": pareto,
-            "--refine": refine,
-        }
-    )
-
     from hf_crosssight.cli.progress import ProgressLine
     from hf_crosssight.cli.quiet import silence_libraries
 
@@ -91,14 +77,9 @@ def rank_command(
             zoo=zoo, filter=filter or (), license=license or (), min_params=min_params, max_params=max_params,
             models=model, ranker=ranker, ranker_revision=ranker_revision, top=top, offline=offline, token=token,
             progress=progress,
+            device=device, max_latency_ms=max_latency_ms, max_memory_mb=max_memory_mb, max_energy_j=max_energy_j,
+            prefer=prefer, method=method, pareto=pareto, refine=refine,
         )  # fmt: skip
     finally:
         progress.close()
     print_ranking(ranking, format)
-
-
-def _refuse_unavailable(options: dict[str, object]) -> None:
-    """Options that are promised but not built: silence would look like a constraint that was met."""
-    for name, value in options.items():
-        if value:
-            raise UserError(f"{name} is not available yet", "leave it out; hardware limits and refinement come later")

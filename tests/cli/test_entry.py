@@ -38,6 +38,12 @@ def test_help_of_rank_ends_in_examples(capsys):
     assert "hf-crosssight rank --dataset cifar10 --license mit" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [(), ("ground-truth",)])
+def test_a_bare_command_shows_its_help(arguments, capsys):
+    assert run(*arguments) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
 def test_version(capsys):
     assert run("--version") == 0
     assert capsys.readouterr().out == f"hf-crosssight {hf_crosssight.__version__}\n"

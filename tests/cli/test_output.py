@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +56,23 @@ def test_human_says_what_was_rejected_and_why_each_is_there(capsys):
 def test_human_shows_markup_of_hostile_names_as_text(capsys):
     print_ranking(make_ranking(why=("[bold red]not markup[/bold red]",)), Format.human)
     assert "[bold red]not markup[/bold red]" in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.parametrize("wanted", [Format.csv, Format.markdown, Format.quiet])
+def test_formats_without_a_place_for_warnings_tell_them_on_stderr(wanted, capsys):
+    print_ranking(make_ranking(), wanted)
+    captured = capsys.readouterr()
+    assert captured.err == "note: one image was skipped\n"
+    assert "skipped" not in captured.out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    code = "from hf_crosssight.cli.output import *; from tests.test_recommendation import make_ranking\n"
+    code += "for _ in range(2000): print_ranking(make_ranking(), Format.json)"
+    shell = f"{sys.executable} -c '{code}' | head -1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert result.returncode == 0
+    assert result.stderr == ""
 
 
 @pytest.mark.parametrize(
