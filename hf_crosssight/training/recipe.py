@@ -22,7 +22,13 @@ class RankerRecipe:
         consistency_models: models that this is measured on in an update.
         patience: validations without a better one after which training stops.
         validate_every: updates between two validations.
-        gates: factors on the dataset's part to choose from on the validation datasets.
+        validate_from: share of the updates before the first validation; the learning rate has fallen by then.
+        averaging: share of the mean of the weights that an update leaves; the mean is what is validated and kept.
+        gates: factors on the dataset's part to choose from on the validation datasets; a single one is taken as it is.
+        match_weights: weights of the word match to choose from likewise, beside the one that was learnt. On training
+            datasets the network can learn what the match says, so the learnt weight is too small for others.
+        anchor: weight of the squared mean score of each member over a few unlabelled models, on each dataset: the
+            ranking losses leave it free, and the spread of the members would be that of their zeros.
         table_weight: factor on a table's share of the episodes.
         seed: of everything drawn.
     """
@@ -36,7 +42,11 @@ class RankerRecipe:
     consistency: float = 1.0
     consistency_models: int = 96
     patience: int = 4
-    validate_every: int = 75
-    gates: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    validate_every: int = 50
+    validate_from: float = 0.5
+    averaging: float = 0.97
+    gates: tuple[float, ...] = (0.0, 0.5, 1.0)
+    match_weights: tuple[float, ...] = (0.15, 0.3)
+    anchor: float = 0.1
     table_weight: Mapping[str, float] = field(default_factory=lambda: {"timm_accuracy": 1.0})
     seed: int = 0

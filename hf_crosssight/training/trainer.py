@@ -33,6 +33,7 @@ from hf_crosssight.zoo.index import ZooIndex
 from .episodes import Episode, EpisodeSampler, withhold_facts
 from .recipe import RankerRecipe
 from .view_scale import ViewScale
+from .weight_mean import WeightMean
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -45,12 +46,14 @@ class TrainedRanker:
         model (`CrossSightModel`): in eval mode.
         steps (`int`): updates after which it was taken.
         gate (`float`): factor on the dataset's part.
+        match_weight (`float`, *optional*): weight of the word match; `None` for a ranker that takes none.
         validation (`float`, *optional*): mean weighted tau over the validation tasks; `None` without any.
     """
 
     model: CrossSightModel
     steps: int
     gate: float
+    match_weight: float | None
     validation: float | None
 
 
@@ -173,27 +176,31 @@ class _Run:
         )
         best, best_step, stale = -float("inf"), recipe.steps, 0
         best_state: dict[str, Tensor] | None = None
+        mean = WeightMean(self.model, recipe.averaging)
         for step in range(1, recipe.steps + 1):
             self._update(optimizer, step)
             schedule.step()
+            mean.update()
             if progress is not None and step % 25 == 0:
                 progress("training", step, recipe.steps)
-            if self.validation and (step % recipe.validate_every == 0 or step == recipe.steps):
-                reached = max(self._validate(gate) for gate in (0.5, 1.0))
-                if reached > best:
-                    best, best_step, stale = reached, step, 0
-                    best_state = copy.deepcopy(self.model.state_dict())
-                else:
-                    stale += 1
+            due = step % recipe.validate_every == 0 or step == recipe.steps
+            if self.validation and due and step >= recipe.validate_from * recipe.steps:
+                with mean.in_place():
+                    reached = self._validate(1.0)
+                    if reached > best:
+                        best, best_step, stale = reached, step, 0
+                        best_state = copy.deepcopy(self.model.state_dict())
+                    else:
+                        stale += 1
                 if stale >= recipe.patience:
                     break
-        if best_state is not None:
-            self.model.load_state_dict(best_state)
-        gate, score = self._choose_gate()
-        self.model.config.gate_scale = gate
+        self.model.load_state_dict(best_state if best_state is not None else mean.state())
+        score = self._choose_dataset_part()
         self.scale.fold_into(self.model)
         self._center_members()
-        return TrainedRanker(self.model.eval(), best_step, gate, score)
+        return TrainedRanker(
+            self.model.eval(), best_step, float(self.model.config.gate_scale), self._match_weight(), score
+        )
 
     def _update(self, optimizer: torch.optim.Optimizer, step: int) -> None:
         self.model.train()
@@ -211,6 +218,7 @@ class _Run:
             ),
         )  # fmt: skip
         loss = output.loss + self.recipe.consistency * self._consistency(episode)
+        loss = loss + self.recipe.anchor * self._anchor(episode)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -252,6 +260,23 @@ class _Run:
         known, unknown = output.member_scores[0].chunk(2)
         return (known.detach() - unknown).pow(2).mean() + 0.1 * (known - unknown.detach()).pow(2).mean()
 
+    def _anchor(self, episode: Episode) -> Tensor:
+        """Mean square of each member's mean score over some unlabelled models, on each dataset of the episode."""
+        if not self.recipe.anchor:
+            return torch.zeros(())
+        count, tasks = len(next(iter(self.unlabelled.values()))), len(episode.datasets)
+        rows = torch.randint(count, (24,), generator=self.generator)
+        views = self.scale.apply({name: view[rows] for name, view in self.unlabelled.items()})
+        output = self.model(
+            episode.dataset_tokens,
+            episode.dataset_mask,
+            {name: view.expand(tasks, *view.shape) for name, view in views.items()},
+            reference_distances=torch.stack(
+                [self.distances[place] for place in zip(episode.datasets, episode.samples, strict=True)]
+            ),
+        )
+        return output.member_scores.mean(1).pow(2).mean()
+
     @torch.no_grad()
     def _center_members(self) -> None:
         """Takes each member's mean over the unlabelled zoo off: the losses leave it free, the spread must not."""
@@ -278,12 +303,31 @@ class _Run:
         self.model.config.gate_scale = kept
         return float(np.mean([np.mean(taus) for taus in by_table.values()]))
 
-    def _choose_gate(self) -> tuple[float, float | None]:
+    def _choose_dataset_part(self) -> float | None:
+        """Sets gate and weight of the match to what validates best, and returns how well; a single choice is taken."""
+        recipe, learnt = self.recipe, self._match_weight()
+        weights = [None] if learnt is None else [*recipe.match_weights] if len(recipe.match_weights) == 1 else [
+            learnt, *recipe.match_weights]  # fmt: skip
         if not self.validation:
-            return float(self.model.config.gate_scale), None
-        scored = {gate: self._validate(gate) for gate in self.recipe.gates}
-        gate = max(scored, key=lambda g: (round(scored[g], 4), -abs(g - 1.0)))
-        return gate, scored[gate]
+            self._set_dataset_part(recipe.gates[0] if len(recipe.gates) == 1 else 1.0, weights[0])
+            return None
+        scored = {}
+        for weight in weights:
+            for gate in recipe.gates:
+                self._set_dataset_part(gate, weight)
+                scored[gate, weight] = self._validate(gate)
+        best = max(scored, key=lambda choice: round(scored[choice], 4))
+        self._set_dataset_part(*best)
+        return scored[best]
+
+    @torch.no_grad()
+    def _set_dataset_part(self, gate: float, match_weight: float | None) -> None:
+        self.model.config.gate_scale = gate
+        if self.model.evidence_head is not None and match_weight is not None:
+            self.model.evidence_head.weight[0, 0] = match_weight
+
+    def _match_weight(self) -> float | None:
+        return None if self.model.evidence_head is None else float(self.model.evidence_head.weight[0, 0].detach())
 
 
 def _tensors(zoo: ZooIndex) -> dict[str, Tensor]:
@@ -307,6 +351,7 @@ def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") ->
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
+        model._auto_class = None  # the package's own ranker needs no copy of the code beside it
         model.save_pretrained(made)
         encoders = {"image_encoder": model.config.image_encoder, "text_encoder": model.config.text_encoder}
         CrossSightFeatureExtractor(**encoders).save_pretrained(made)

@@ -126,7 +126,7 @@ def test_a_ranker_is_written_whole_and_replaces_the_one_before(trained, world, t
 
 
 def test_a_ranker_learns_to_use_the_match_of_words():
-    """Cards and datasets share a direction in text space; only the match can tell which models suit a blind dataset."""
+    """Cards and datasets share directions in text space: only the match can tell what suits a blind dataset."""
     rng = np.random.default_rng(0)
     topics = np.linalg.qr(rng.normal(size=(384, 8)))[0].T
     entries = []
