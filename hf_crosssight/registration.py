@@ -41,6 +41,7 @@ def register() -> None:
         PIPELINE_REGISTRY.register_pipeline(
             TASK, pipeline_class=ModelRankingPipeline, pt_model=AutoModel, type="multimodal"
         )
+    carry_code()  # what is pushed from here loads with trust_remote_code=True where this package is not installed
     _registered = True
 
 

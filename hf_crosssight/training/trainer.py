@@ -1,4 +1,4 @@
-"""`train_ranker`: tables, views and dataset tokens in, a trained `CrossSightModel` out; `save_ranker` writes it.
+"""`train_ranker`: tables, views and dataset tokens in, a trained `CrossSightModel` out.
 
 The loss is the model's own (gaussianised ranks and pairs weighted as the weighted tau weighs them) plus a consistency
 term: a model whose tensors or costs are not known must score as it does when they are. Training stops, and the factor
@@ -8,12 +8,8 @@ on the dataset's part is chosen, on datasets whose parents and models whose line
 from __future__ import annotations
 
 import copy
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +19,7 @@ from torch import Tensor
 from hf_crosssight.evaluation.metrics import weighted_tau
 from hf_crosssight.ground_truth.datasets import parent_of
 from hf_crosssight.ground_truth.tables import Task
-from hf_crosssight.models import CrossSightConfig, CrossSightFeatureExtractor, CrossSightModel
+from hf_crosssight.models import CrossSightConfig, CrossSightModel
 from hf_crosssight.tokens.card import CARD_SPEC
 from hf_crosssight.tokens.dataset import DATASET_SPEC, DatasetTokens, dataset_layout
 from hf_crosssight.tokens.structure import STRUCTURE_SPEC
@@ -340,34 +336,3 @@ def _groups(model: CrossSightModel, weight_decay: float) -> list[dict[str, Any]]
     decayed = [p for name, p in model.named_parameters() if name not in free]
     others = [p for name, p in model.named_parameters() if name in free]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-
-
-def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") -> None:
-    """Writes a ranker's repository (weights, configuration, feature extractor, card).
-
-    One that stands there is replaced in one step.
-    """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        model._auto_class = None  # the package's own ranker needs no copy of the code beside it
-        model.save_pretrained(made)
-        encoders = {"image_encoder": model.config.image_encoder, "text_encoder": model.config.text_encoder}
-        CrossSightFeatureExtractor(**encoders).save_pretrained(made)
-        if readme:
-            (made / "README.md").write_text(readme, encoding="utf-8")
-        made.chmod(0o755)
-        old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(made, folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-def split_by_parent(tasks: Iterable[Task], held_out: set[str]) -> tuple[list[Task], list[Task]]:
-    """Tasks whose dataset's parent is not among `held_out`, and those whose is."""
-    tasks = list(tasks)
-    return [t for t in tasks if t.parent not in held_out], [t for t in tasks if t.parent in held_out]
