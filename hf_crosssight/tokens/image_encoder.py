@@ -110,7 +110,7 @@ def encode_batches(
         stop = min(start + batch, len(images))
         features[start:stop] = forward([images[i] for i in range(start, stop)])
         if progress is not None:
-            progress("reading images", stop, len(images))
+            progress("computing image features", stop, len(images))
     return features
 
 
