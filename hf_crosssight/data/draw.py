@@ -36,14 +36,16 @@ class BrokenImages:
         """Raises `UserError` if more than the share of `planned` images are broken."""
         if len(self.names) > max(1, MAX_BROKEN_SHARE * planned):
             raise UserError(
-                f"{len(self.names)} of {self.tried} images cannot be read: {shortened(self.names)}",
+                f"{len(self.names)} of the {self.tried} images tried cannot be read: {shortened(self.names)}",
                 f"Repair or remove them; up to {MAX_BROKEN_SHARE:.0%} of the images tried are skipped.",
             )
 
     def warnings(self) -> tuple[str, ...]:
         if not self.names:
             return ()
-        return (f"{len(self.names)} of {self.tried} images cannot be read and were skipped: {shortened(self.names)}",)
+        were = "was" if len(self.names) == 1 else "were"
+        told = f"{len(self.names)} of the {self.tried} images tried cannot be read and {were} skipped"
+        return (f"{told}: {shortened(self.names)}",)
 
 
 def shortened(names: Sequence[str], most: int = NAMED) -> str:
@@ -94,8 +96,15 @@ def draw(origin: Origin, rows: Rows, request: SampleRequest, progress: Progress 
         num_rows=rows.total_rows,
         declared=bool(rows.labels and rows.labels.declared),
         present=None if rows.labels is None else len(np.unique(codes[codes >= 0])),
-        warnings=rows.warnings,
+        warnings=(*rows.warnings, *without_label(rows.labels.missing if rows.labels else 0)),
     )
+
+
+def without_label(count: int) -> tuple[str, ...]:
+    """The warning that rows were left out for want of a label; none where all have one."""
+    if not count:
+        return ()
+    return (f"{count} rows have no label and were left out" if count > 1 else "1 row has no label and was left out",)
 
 
 def strata(num_rows: int) -> np.ndarray:

@@ -148,7 +148,8 @@ def folder_rows(found: ImageFolder, request: SampleRequest, read: Callable[[str]
         codes = np.asarray([code_of[name] for name in found.classes], dtype=np.int64)
         labels = Labels(codes, tuple(names))
         if loose := found.classes.count(""):
-            warnings.append(f"{loose} images lie in no class folder and were left out")
+            told = "image lies" if loose == 1 else "images lie"
+            warnings.append(f"{loose} {told} in no class folder and {'was' if loose == 1 else 'were'} left out")
         if found.empty_classes:
             warnings.append(f"no image in the folders {', '.join(found.empty_classes[:5])}")
     else:

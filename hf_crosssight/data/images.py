@@ -7,6 +7,7 @@ that a sample of photographs costs megabytes and not gigabytes; images far large
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Any, overload
@@ -41,7 +42,13 @@ def decode(raw: Any) -> Image.Image:
     except BrokenImageError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
-        raise BrokenImageError(" ".join(str(error).split()) or type(error).__name__) from error
+        raise BrokenImageError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """What a decoder says, without the in-memory file it names: `<_io.BytesIO object at 0x...>` differs each run."""
+    said = re.sub(r"<[^<>]* object at 0x[0-9a-fA-F]+>", "", str(error))
+    return " ".join(said.split()) or type(error).__name__
 
 
 def _decode_bytes(raw: bytes) -> Image.Image:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -181,9 +181,12 @@ class _Table:
                 "rare classes may be missing"
             )
         flat: list[Any] = []
+        unread = 0
         for found, (_, unit) in zip(known, groups, strict=True):
             flat += [None] * unit.num_rows if found is None else found
-        return labels_from_values(flat, self.label)
+            unread += unit.num_rows if found is None else 0
+        labels = labels_from_values(flat, self.label)
+        return replace(labels, missing=labels.missing - unread)
 
     def _constant_labels(self, number: int, unit: Unit) -> list[Any] | None:
         """The labels of a row group by its statistics, which cost nothing, if it holds one class only."""

@@ -22,7 +22,7 @@ from .images import HeldImages
 from .request import SampleRequest
 from .sample import DatasetSample
 
-FORMAT = "sample/1"  # part of every key: a sample of another format, or chosen by other rules, is not found
+FORMAT = "sample/2"  # part of every key: a sample of another format, or chosen by other rules, is not found
 _FACTS = ("id", "revision", "split", "class_names", "num_classes", "num_rows", "description", "warnings")
 
 

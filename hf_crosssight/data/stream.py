@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import HubError, UserError
 from .columns import Column, ImageColumns, columns_of_features, pick_columns
-from .draw import UNLABELLED_STRATA, BrokenImages, finish
+from .draw import UNLABELLED_STRATA, BrokenImages, finish, without_label
 from .images import BrokenImageError, hold
-from .labels import labels_from_values
+from .labels import labels_from_values, refuse_unlike_classes
 from .memory import encoded_images, payload
 from .request import Progress, SampleRequest
 from .rows import Origin
@@ -44,10 +44,11 @@ def draw_stream(
     declared = picked.label.class_names if picked.label else None
     codes, names = None, declared or ()
     if picked.label:
-        labels = labels_from_values(taken.values, picked.label)
+        refuse_unlike_classes(taken.seen, taken.rows_read - taken.missing, picked.label, numbers=taken.exhausted)
+        labels = labels_from_values(taken.values, picked.label, is_sample=True)
         codes, names = labels.codes, labels.names
     keep = list(range(len(taken.held))) if codes is None else np.argsort(codes, kind="stable").tolist()
-    warnings = list(picked.warnings)
+    warnings = [*picked.warnings, *without_label(taken.missing)]
     if not taken.exhausted:
         warnings.append(f"read as a stream: the sample is of the first {taken.rows_read} rows of a bounded shuffle")
     return finish(
@@ -73,6 +74,7 @@ class _Taken:
         self.count: dict[Any, int] = {}
         self.broken = BrokenImages()
         self.rows_read = 0
+        self.missing = 0  # rows without a label
         self.seen: set[Any] = set()
         self.exhausted = True
 
@@ -92,6 +94,7 @@ def _take(
             return taken
         taken.rows_read += 1
         value = _value(row.get(label.name), label) if label else None
+        taken.missing += label is not None and value is None
         if label and (value is None or not _has_room(taken, value, wanted, request.max_classes)):
             continue
         if taken.count.get(value, 0) >= quota:

@@ -159,3 +159,25 @@ def test_a_stream_of_more_classes_than_wanted():
 def test_a_stream_of_one_class():
     with pytest.raises(UserError, match="only one class, 'cat'"):
         load_sample(dataset([0] * 5).to_iterable_dataset())
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_rows_without_a_label_are_told(streamed):
+    labelled = dataset(["a", None, "b", None, "a", None], Value("string"))
+    sample = load_sample(labelled.to_iterable_dataset() if streamed else labelled)
+    assert len(sample.images) == 3
+    assert "3 rows have no label and were left out" in sample.warnings
+    assert load_sample(dataset(["a", None, "b"], Value("string"))).warnings == ("1 row has no label and was left out",)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_numbers_that_never_repeat_are_a_regression(streamed):
+    ages = dataset([17 * number for number in range(24)], Value("int64"))
+    with pytest.raises(UserError, match="regression dataset"):
+        load_sample(ages.to_iterable_dataset() if streamed else ages)
+
+
+def test_a_stream_of_many_numbered_classes_is_one_of_classes():
+    """One image of each of 30 classes is taken, which says nothing of how often the classes repeat."""
+    stream = dataset([number % 30 for number in range(90)], Value("int64")).to_iterable_dataset()
+    assert len(load_sample(stream, images_per_class=1, max_classes=30).class_names) == 30
