@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UserError
-from .draw import draw
+from .draw import draw, shortened
 from .folder import list_files
 from .layout import choose_split
 from .memory import dataset_rows
@@ -30,7 +30,20 @@ def local_sample(folder: Path, request: SampleRequest, progress: Progress | None
     files, folders = list_files(folder)
     if not files:
         raise UserError(f"the folder {folder} is empty", "Give a folder with one folder of images for each class.")
+    _refuse_several(folder, files)
     return tree_sample(_tree(folder, files, folders, str(folder)), request, progress)
+
+
+def _refuse_several(folder: Path, files: list[str]) -> None:
+    """Raises for a folder of repositories, whose data files would else be read as one dataset."""
+    there = set(files)
+    holders = {path.split("/data/")[0] for path in files if "/data/" in path and path.endswith(".parquet")}
+    found = sorted(name for name in holders if f"{name}/README.md" in there)
+    if len(found) > 1 and "README.md" not in there:
+        raise UserError(
+            f"{folder} holds {len(found)} datasets, not one",
+            f"Give the folder of one of them: {shortened([str(folder / name) for name in found])}.",
+        )
 
 
 def _saved_sample(folder: Path, request: SampleRequest, progress: Progress | None) -> DatasetSample:

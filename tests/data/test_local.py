@@ -93,7 +93,7 @@ def test_too_many_corrupt_images_are_an_error(tmp_path):
     class_folders(tmp_path, ["cat", "dog"], 10)
     for number in range(4):
         (tmp_path / "cat" / f"{number}.png").write_bytes(b"not an image")
-    with pytest.raises(UserError, match=r"images cannot be read: cat/\d") as caught:
+    with pytest.raises(UserError, match=r"images tried cannot be read: cat/\d") as caught:
         load_sample(tmp_path)
     assert "10%" in caught.value.hint
 
@@ -207,3 +207,32 @@ def test_a_dataset_of_text_is_refused(tmp_path):
     (tmp_path / "train.csv").write_text("text,label\nhello,1\nworld,0\n")
     with pytest.raises(UserError, match="no image column; it looks like a dataset of text"):
         load_sample(tmp_path)
+
+
+def test_a_folder_of_repositories_is_not_one_dataset(tmp_path):
+    for name in ("digits", "pets"):
+        images = [encoded(picture(number)) for number in range(4)]
+        parquet_repository(tmp_path / "zoo" / name, image_table(images, [0, 1, 0, 1], ["a", "b"]))
+        (tmp_path / "zoo" / name / "README.md").write_text("# Pictures\n")
+    for folder in (tmp_path, tmp_path / "zoo"):
+        with pytest.raises(UserError, match="holds 2 datasets, not one") as caught:
+            load_sample(folder)
+        assert str(tmp_path / "zoo" / "digits") in caught.value.hint
+        assert str(tmp_path / "zoo" / "pets") in caught.value.hint
+    assert load_sample(tmp_path / "zoo" / "pets").num_rows == 4
+    (tmp_path / "zoo" / "README.md").write_text("---\nconfigs:\n- {config_name: pets, data_dir: pets}\n---\n")
+    assert load_sample(tmp_path / "zoo").num_rows == 4
+
+
+def test_one_image_in_no_class_folder(tmp_path):
+    class_folders(tmp_path, ["cat", "dog"])
+    picture(0).save(tmp_path / "loose.png")
+    assert load_sample(tmp_path).warnings == ("1 image lies in no class folder and was left out",)
+
+
+def test_what_is_wrong_with_an_image_reads_the_same_each_run(tmp_path):
+    class_folders(tmp_path, ["cat", "dog"], 5)
+    (tmp_path / "cat" / "3.png").write_bytes(b"not an image")
+    assert load_sample(tmp_path).warnings == (
+        "1 of the 10 images tried cannot be read and was skipped: cat/3.png (cannot identify image file)",
+    )
