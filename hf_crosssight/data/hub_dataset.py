@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
+from ..errors import CrossSightError, HubError, UserError
 from . import sample_cache
 from .request import Progress, SampleRequest
 from .sample import DatasetSample
@@ -29,21 +29,46 @@ def hub_sample(
         sample = sample_cache.load(kept)
         if sample is not None:
             return sample
-    repo = client.resolve(name, "dataset", revision=revision)
+    try:
+        repo = client.resolve(name, "dataset", revision=revision, quiet=True)
+    except HubError as error:  # not even its card is cached
+        sample = sample_cache.load(kept)
+        if sample is None:
+            raise
+        return _kept_instead(sample, error)
     sample = sample_cache.load(kept, None if repo.from_cache else repo.sha)
     if sample is not None:
-        return sample
+        return _kept_instead(sample, repo.failure) if repo.failure else sample
     if repo.from_cache and not _has_data(repo):
-        raise UserError(
-            f"dataset {name} was never sampled in this way, and the network is off",
-            "Run once without --offline with the same options; the sample is then kept.",
-        )
+        raise _never_sampled(name, repo.failure)
     sample = tree_sample(hub_tree(repo, client), request, progress)
     if repo.from_cache:  # files may be missing there, so this is not what a run with network would give
-        note = f"offline: only the files of {repo.id} that are in the cache were looked at"
-        return replace(sample, warnings=(*sample.warnings, note))
+        why = repo.failure.what.rstrip(".") if repo.failure else "offline"
+        return _noted(sample, f"{why}: only the files of {repo.id} that are in the cache were looked at")
     sample_cache.store(kept, sample)
     return sample
+
+
+def _kept_instead(sample: DatasetSample, failure: HubError) -> DatasetSample:
+    """The sample of an earlier run, which stands in for one of a Hub that fails."""
+    commit = f" of commit {sample.revision[:8]}" if sample.revision else ""
+    return _noted(sample, f"{failure.what.rstrip('.')}: the sample{commit} kept by an earlier run was used")
+
+
+def _noted(sample: DatasetSample, note: str) -> DatasetSample:
+    return replace(sample, warnings=(*sample.warnings, note))
+
+
+def _never_sampled(name: str, failure: HubError | None) -> CrossSightError:
+    """The error of a dataset of which nothing but its card is cached."""
+    from ..hub.failures import go_online, reach_again
+
+    if failure is not None:
+        return HubError(f"{failure.what.rstrip('.')}, and {name} was never sampled in this way.", reach_again())
+    return UserError(
+        f"dataset {name} was never sampled in this way, and this run is offline",
+        f"{go_online()} and with the same options; the sample is then kept.",
+    )
 
 
 def _has_data(repo: ResolvedRepo) -> bool:
@@ -52,6 +77,7 @@ def _has_data(repo: ResolvedRepo) -> bool:
 
 def hub_tree(repo: ResolvedRepo, client: HubClient) -> FileTree:
     """A repository's files at its commit; the README goes through the cache, all else is read by ranges."""
+    from ..hub.failures import not_cached
 
     def read_ranges(path: str, ranges: list[tuple[int, int]]) -> list[bytes]:
         if path == "README.md":
@@ -69,5 +95,6 @@ def hub_tree(repo: ResolvedRepo, client: HubClient) -> FileTree:
         {file.path: file.size for file in repo.files},
         read_ranges,
         size_of,
-        stream={} if repo.from_cache else {"path": repo.id, "revision": repo.sha, "token": client.token},
+        stream={"path": repo.id, "revision": repo.sha, "token": client.token},
+        no_stream=not_cached(f"the data of {repo}", repo.failure) if repo.from_cache else None,
     )

@@ -48,7 +48,8 @@ class FileTree:
         read_ranges: bytes `[start, stop)` of a file: (path, ranges) -> pieces.
         size_of: size of a file whose size is not known.
         folders: paths of the folders, where folders can be empty.
-        stream: options of `datasets.load_dataset` that name this tree; empty if it cannot be streamed.
+        stream: options of `datasets.load_dataset` that name this tree.
+        no_stream: why it cannot be streamed, if it cannot.
     """
 
     id: str
@@ -58,6 +59,7 @@ class FileTree:
     size_of: Callable[[str], int]
     folders: Sequence[str] = ()
     stream: Mapping[str, Any] = field(default_factory=dict)
+    no_stream: CrossSightError | None = None
 
     def size(self, path: str) -> int:
         size = self.sizes[path]
@@ -141,8 +143,8 @@ def _streamed_sample(
     tree: FileTree, description: str, request: SampleRequest, progress: Progress | None
 ) -> DatasetSample:
     """What `datasets` makes of the files, read as a stream."""
-    if not tree.stream:
-        raise UserError(f"{tree.id} can only be streamed, and the network is off", "Run once without --offline.")
+    if tree.no_stream is not None:
+        raise tree.no_stream
     from datasets import get_dataset_config_names, load_dataset
 
     if progress:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from hf_crosssight.errors import HubError, UserError
 
 from .cache import cached_file, cached_repo, remember
-from .failures import endpoint, hub_failures, offline, persistently
+from .failures import endpoint, hub_failures, not_cached, offline, persistently
 from .ids import check_path, check_revision, split_revision
 from .ranges import RangedFile, RangeReader
 from .resolved import RepoFile, RepoType, ResolvedRepo, from_answer
@@ -54,13 +55,17 @@ class HubClient:
 
         return self._offline or bool(constants.HF_HUB_OFFLINE)
 
-    def resolve(self, repo_id: str, repo_type: RepoType = "model", revision: str | None = None) -> ResolvedRepo:
+    def resolve(
+        self, repo_id: str, repo_type: RepoType = "model", revision: str | None = None, *, quiet: bool = False
+    ) -> ResolvedRepo:
         """Look a repository up and pin it to a commit.
 
         Args:
             repo_id (`str`): `org/name`, an old bare name (redirects are followed), or either with `@REVISION`.
             repo_type (`str`, *optional*, defaults to `model`): `model`, `dataset` or `space`.
             revision (`str`, *optional*): branch, tag or commit; goes before one in `repo_id`.
+            quiet (`bool`, *optional*, defaults to `False`): leave it to the caller to tell that the Hub failed and the
+                cache had to do (`ResolvedRepo.failure`), instead of logging it.
 
         Raises:
             UserError: no such repository or revision, no access to it, or offline and not cached.
@@ -80,8 +85,9 @@ class HubClient:
             repo = cached_repo(name, repo_type, wanted)
             if repo is None:
                 raise
-            logger.warning("%s Using the cached commit %s of %s.", error.what, repo.sha[:8], repo.id)
-            return repo
+            if not quiet:
+                logger.warning("%s Using the cached commit %s of %s.", error.what, repo.sha[:8], repo.id)
+            return replace(repo, failure=error)
         repo = self._read_answer(answer, repo_type, wanted or "main", subject)
         self._asked[repo.repo_type, repo.id, repo.sha] = name
         return repo
@@ -103,7 +109,7 @@ class HubClient:
             return held
         subject = f"{path} of {repo}"
         if self.offline or repo.from_cache:
-            raise offline(subject)
+            raise not_cached(subject, repo.failure)
         with hub_failures(subject):
             fetch = partial(
                 hf_hub_download,
@@ -125,6 +131,7 @@ class HubClient:
             `Path` of the folder that holds them.
         """
         from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
 
         with hub_failures(str(repo)):
             fetch = partial(
@@ -137,7 +144,12 @@ class HubClient:
                 allow_patterns=list(patterns) if patterns is not None and not isinstance(patterns, str) else patterns,
                 local_files_only=self.offline or repo.from_cache,
             )
-            folder = persistently(fetch, RETRIES)
+            try:
+                folder = persistently(fetch, RETRIES)
+            except LocalEntryNotFoundError:
+                if repo.failure is None:
+                    raise
+                raise not_cached(str(repo), repo.failure) from None
         self._remember(repo)
         return Path(folder)
 
@@ -205,7 +217,7 @@ class HubClient:
 
         subject = f"{path} of {repo}"
         if self.offline or repo.from_cache:
-            raise offline(subject)
+            raise not_cached(subject, repo.failure)
         url = hf_hub_url(repo.id, path, repo_type=repo.repo_type, revision=repo.sha, endpoint=endpoint())
         return RangeReader(url, build_hf_headers(token=self.token), subject, self._count)
 

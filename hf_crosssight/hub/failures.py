@@ -16,7 +16,7 @@ from hf_crosssight.errors import CrossSightError, HubError, UserError
 
 T = TypeVar("T")
 _LOGIN = "Log in with `hf auth login`, set HF_TOKEN or pass --token"
-_RETRY = "Try again later, or with --offline for what is already cached."
+_RETRY = "Try again later."
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def explain(error: Exception, subject: str) -> CrossSightError | None:
     if isinstance(error, errors.HFValidationError):
         return UserError(f"{subject}: {error}", "Hub ids read org/name.")
     if isinstance(error, httpx.TimeoutException):
-        return HubError(f"The Hub did not answer in time for {subject}.", _RETRY)
+        return HubError(f"{endpoint()} did not answer in time for {subject}.", _RETRY)
     if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
         return no_network(subject, error)
     if isinstance(error, errors.FileMetadataError):
@@ -95,13 +95,35 @@ def explain(error: Exception, subject: str) -> CrossSightError | None:
 
 def offline(subject: str) -> UserError:
     """The error of a run without network that needs what was never fetched."""
-    return UserError(f"{subject} is not in the local cache, and this run is offline.", "Run once without --offline.")
+    return UserError(f"{subject} is not in the local cache, and this run is offline.", f"{go_online()}.")
+
+
+def go_online() -> str:
+    """How to let a run that is offline use the network: by whatever took it off."""
+    from huggingface_hub import constants
+
+    return "Run once with HF_HUB_OFFLINE unset" if constants.HF_HUB_OFFLINE else "Run once without --offline"
+
+
+def not_cached(subject: str, failure: HubError | None) -> CrossSightError:
+    """The error of what only the network could give: the Hub's failure if it was asked, else that the run is offline.
+
+    Args:
+        failure (`HubError`, *optional*): how the Hub failed when it was asked, see `ResolvedRepo.failure`.
+    """
+    if failure is None:
+        return offline(subject)
+    return HubError(f"{failure.what.rstrip('.')}, and {subject} is not in the local cache.", reach_again())
+
+
+def reach_again() -> str:
+    return f"Check the network and that {endpoint()} answers, then try again."
 
 
 def no_network(subject: str, error: BaseException) -> HubError:
     """The error of a Hub that cannot be reached."""
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
-    return HubError(f"Cannot reach {endpoint()} for {subject} ({reason}).", f"Check the network. {_RETRY}")
+    return HubError(f"Cannot reach {endpoint()} for {subject} ({reason}).", reach_again())
 
 
 def endpoint() -> str:
@@ -119,7 +141,8 @@ def _explain_status(error: Exception, subject: str) -> CrossSightError:
     status = getattr(response, "status_code", 0)
     said = str(getattr(error, "server_message", None) or "").strip()
     if isinstance(error, errors.GatedRepoError):
-        return UserError(f"{subject} is gated.", f"Ask for access on its page at {endpoint()}. {_LOGIN}.")
+        repo = subject.rsplit(" of ", 1)[-1]  # of "README.md of dataset org/name": all files are gated alike
+        return UserError(f"{repo} is gated.", f"Ask for access at {_page(repo)}. {_LOGIN}.")
     if isinstance(error, errors.DisabledRepoError):
         return UserError(f"{subject} has been disabled by its author or the Hub.", "Choose another.")
     if isinstance(error, errors.RevisionNotFoundError):
@@ -139,6 +162,13 @@ def _explain_status(error: Exception, subject: str) -> CrossSightError:
             f"The Hub's rate limit is reached ({subject}).", "Wait a few minutes; a token raises the limit."
         )
     return HubError(f"The Hub answered {status} for {subject}. {said[:200]}", _RETRY)
+
+
+def _page(repo: str) -> str:
+    """The address of a repository's page, e.g. of `dataset org/name@main`."""
+    kind, _, name = repo.rpartition(" ")
+    folder = "" if kind not in ("dataset", "space") else f"{kind}s/"
+    return f"{endpoint()}/{folder}{name.split('@')[0]}"
 
 
 def _explain_missing_locally(error: BaseException, subject: str) -> CrossSightError:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hf_crosssight.errors import HubError
+
 RepoType = Literal["model", "dataset", "space"]
 
 
@@ -35,6 +37,7 @@ class ResolvedRepo:
         gated, private (`bool`): access rules.
         requested (`str`): the revision that was asked for, `main` by default.
         from_cache (`bool`): described by the local cache, not by the Hub.
+        failure (`HubError`, *optional*): why the cache had to do though the network was not off.
     """
 
     id: str
@@ -50,6 +53,7 @@ class ResolvedRepo:
     private: bool = False
     requested: str = "main"
     from_cache: bool = False
+    failure: HubError | None = field(default=None, compare=False)
 
     def file(self, path: str) -> RepoFile | None:
         """The file at `path`, or `None`."""

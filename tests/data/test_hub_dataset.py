@@ -226,3 +226,83 @@ def test_sources_without_parquet_are_streamed(tmp_path, hub):
     name, split, classes, count, pixels = json.loads(done.stdout.splitlines()[-1])
     assert (name, split, classes, count) == ("acme/tar", "train", ["0", "1"], 6)
     assert pixels in {picture(number).tobytes().hex() for number in range(0, 40, 2)}
+
+
+def test_a_hub_that_is_down_is_a_hub_error_where_the_cache_is_not_enough(tmp_path, hub, monkeypatch, caplog):
+    pets(tmp_path)
+    load_sample("pets")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(
+        HubError, match=r"Cannot reach http://127\.0\.0\.1:9 .* was never sampled in this way"
+    ) as caught:
+        load_sample("pets", images_per_class=5)
+    assert "http://127.0.0.1:9" in caught.value.hint
+    assert "offline" not in str(caught.value)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("card", [True, False])
+def test_a_hub_that_is_down_is_a_warning_where_the_sample_is_kept(tmp_path, hub, monkeypatch, caplog, card):
+    folder = pets(tmp_path)
+    if not card:
+        (folder / "README.md").unlink()
+    online = load_sample("acme/pets")
+    hub.faults.add("/api/datasets/*", Fault(status=501), times=100)
+    sample = load_sample("acme/pets")
+    assert sample.fingerprint == online.fingerprint
+    assert online.warnings == ()
+    assert len(sample.warnings) == 1
+    assert "answered 501" in sample.warnings[0]
+    assert f"the sample of commit {online.revision[:8]} kept by an earlier run was used" in sample.warnings[0]
+    assert caplog.text == ""
+
+
+def test_a_hub_that_is_down_is_a_warning_where_the_files_are_cached(tmp_path, hub, monkeypatch):
+    pets(tmp_path)
+    client = HubClient()
+    client.download(client.resolve("acme/pets", "dataset"), "data/train-00000-of-00001.parquet")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    sample = load_sample("acme/pets", images_per_class=2)
+    assert len(sample.images) == 4
+    assert "Cannot reach http://127.0.0.1:9" in sample.warnings[-1]
+    assert "in the cache" in sample.warnings[-1]
+
+
+def test_what_can_only_be_streamed_needs_the_hub(tmp_path, hub, monkeypatch):
+    folder = datasets_folder(tmp_path, "tar")
+    (folder / "train.tar").write_bytes(b"never opened")
+    client = HubClient()
+    client.download(client.resolve("acme/tar", "dataset"), "train.tar")
+    with pytest.raises(UserError, match="this run is offline"):
+        load_sample("acme/tar", offline=True)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(HubError, match=r"Cannot reach http://127\.0\.0\.1:9"):
+        load_sample("acme/tar")
+
+
+def test_the_hint_names_what_took_the_network_off(tmp_path, hub, monkeypatch):
+    pets(tmp_path)
+    load_sample("pets")
+    with pytest.raises(UserError, match="never sampled in this way") as caught:
+        load_sample("pets", images_per_class=5, offline=True)
+    assert "without --offline" in caught.value.hint
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in ("pets", "acme/unseen"):
+        with pytest.raises(UserError) as caught:
+            load_sample(name, images_per_class=5)
+        assert "HF_HUB_OFFLINE" in caught.value.hint
+        assert "--offline" not in str(caught.value)
+
+
+def test_a_gated_dataset_is_named_with_its_page(tmp_path, hub):
+    pets(tmp_path, "closed")
+    with pytest.raises(UserError) as caught:
+        load_sample("acme/closed")
+    assert caught.value.what == "dataset acme/closed is gated."
+    assert f"{hub.url}/datasets/acme/closed." in caught.value.hint
+
+
+def test_rows_of_parquet_without_a_label_are_told(tmp_path, hub):
+    images = [encoded(picture(number)) for number in range(6)]
+    parquet_repository(datasets_folder(tmp_path, "gaps"), image_table(images, ["a", "b", None] * 2))
+    assert load_sample("acme/gaps").warnings == ("2 rows have no label and were left out",)
