@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hf_crosssight.errors import UserError
+from hf_crosssight.errors import HubError, UserError
 from hf_crosssight.hub.client import HubClient
 from hf_crosssight.hub.ids import split_revision
 from hf_crosssight.zoo.index import ZooIndex, is_index
 
 Progress = Callable[[str, int, int | None], None]
 
+NAMED = "named models"  # what a zoo is called once a model that it does not hold was named
 STARTER = Path(__file__).parents[1] / "assets" / "starter_zoo"
 
 
@@ -28,7 +29,8 @@ def open_zoo(
         spec (`str` or `Path`, defaults to `starter`): `starter` (bundled), an index folder, a folder of model
             repositories, or the Hub id (`ID` or `ID@REVISION`) of a dataset repository that holds an index.
         client (`HubClient`, *optional*): the way to the Hub; made with its defaults where it is needed.
-        models (*optional*): ids; those that the zoo has are taken from it, the others are read from the Hub.
+        models (*optional*): ids; those that the zoo has are taken from it, the others are read from the Hub, and the
+            zoo is then called `named models`.
         progress (*optional*): called as `progress(step, done, total)`.
 
     Raises:
@@ -55,11 +57,27 @@ def _open(spec: str | Path, client: HubClient | None, progress: Progress | None)
 
 def _from_hub(spec: str, client: HubClient) -> ZooIndex:
     """An index that stands in a dataset repository; its files are fetched whole, so that they can be mapped."""
-    repo = client.resolve(spec, "dataset")
+    try:
+        repo = client.resolve(spec, "dataset")
+    except UserError as error:
+        raise _no_zoo(spec, error) from error
+    except HubError as error:
+        what = f'There is no folder "{spec}" to take as a zoo, and on the Hub: {error.what}'
+        raise HubError(what, error.hint) from error
     if "index.json" not in repo:
         raise UserError(f"{spec} on the Hub is not a zoo index (no index.json).", "An index is a dataset repository.")
     folder = client.snapshot(repo, ["index.json", "*.parquet", "*.safetensors"])
     return ZooIndex.open(folder, id=spec)
+
+
+def _no_zoo(spec: str, error: UserError) -> UserError:
+    """What is wrong with a name that is no folder and no data set of the Hub that can be read."""
+    from huggingface_hub import errors
+
+    if isinstance(error.__cause__, errors.GatedRepoError | errors.DisabledRepoError):
+        return error
+    what = f'There is no zoo "{spec}": it is no folder, and on the Hub: {error.what}'
+    return UserError(what, "Name `starter`, a folder of models, an index folder or the Hub id of an index.")
 
 
 def _just(zoo: ZooIndex, models: list[str], client: HubClient | None, progress: Progress | None) -> ZooIndex:
@@ -70,10 +88,11 @@ def _just(zoo: ZooIndex, models: list[str], client: HubClient | None, progress: 
         return zoo.take([rows[split_revision(name)[0]] for name in models])
     from hf_crosssight.zoo.hub_models import read_hub_models
 
-    read = read_hub_models(missing, client or HubClient(), id=zoo.id, progress=progress)
+    read = read_hub_models(missing, client or HubClient(), id=NAMED, progress=progress)
     kept = [rows[split_revision(name)[0]] for name in models if name not in missing]
     both = zoo.take(kept).joined(read)
     order = {name: place for place, name in enumerate([*(n for n in models if n not in missing), *missing])}
+    both.id = NAMED
     return both.take([order[name] for name in models])
 
 

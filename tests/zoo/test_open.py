@@ -46,7 +46,8 @@ def test_named_models_come_from_the_zoo_or_the_hub_in_the_order_asked_for(tmp_pa
     assert new.params == sum(p.numel() for p in TimmResNet().parameters())
     assert new.revision
     assert len(new.revision) == 40
-    assert zoo.id == "starter"
+    assert zoo.id == "named models"
+    assert zoo.sources == open_zoo("starter").sources
     pinned = open_zoo("starter", client=HubClient(), models=[f"acme/new@{new.revision}"])
     assert pinned.record(0) == new
 
@@ -62,6 +63,16 @@ def test_only_headers_of_the_weights_are_fetched(tmp_path: Path, hub: LoopbackHu
 
 def test_no_hub_is_asked_for_models_of_the_zoo():
     assert open_zoo("starter", client=HubClient(offline=True), models=[KNOWN]).model_ids == [KNOWN]
+    assert open_zoo("starter", client=HubClient(offline=True), models=[KNOWN]).id == "starter"
+
+
+@pytest.mark.parametrize("spec", ["nope", "acme/nope", "not a zoo"])
+def test_a_misspelt_zoo_is_told_as_a_zoo(spec: str, hub: LoopbackHub):
+    for client in (HubClient(), HubClient(offline=True)):
+        with pytest.raises(UserError) as caught:
+            open_zoo(spec, client=client)
+        assert caught.value.what.startswith(f'There is no zoo "{spec}": ')
+        assert "starter" in caught.value.hint
 
 
 def test_a_model_that_cannot_be_used_is_an_error_that_names_it(tmp_path: Path, hub: LoopbackHub):
