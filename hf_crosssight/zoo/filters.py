@@ -134,10 +134,11 @@ def _nothing_left(zoo: ZooIndex, wanted: Constraints, rejected: dict[str, int]) 
         "max_params": f"at most {wanted.max_params:,} parameters" if wanted.max_params is not None else "",
     }
     said = []
-    for reason, count in rejected.items():
-        name = reason.removesuffix("_unknown")
+    for name in dict.fromkeys(reason.removesuffix("_unknown") for reason in rejected):
+        failing, unknown = rejected.get(name, 0), rejected.get(f"{name}_unknown", 0)
         cause = f"--{name.replace('_', '-')} ({values[name]})"
-        said.append(f"{cause} removed {count}" + (" for want of the fact" if reason != name else ""))
+        share = f", {unknown} of them" if failing else ""
+        said.append(f"{cause} removed {failing + unknown}{f'{share} for want of the fact' if unknown else ''}")
     if not len(zoo):
         return UserError(f"The zoo {zoo.id} holds no model.", "Choose another zoo.")
-    return UserError(f"No model of the {len(zoo)} is left: {', '.join(said)}.", "Loosen what removed most.")
+    return UserError(f"No model of the {len(zoo)} is left: {'; '.join(said)}.", "Loosen what removed most.")

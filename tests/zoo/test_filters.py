@@ -68,8 +68,14 @@ def test_nothing_left_says_what_removed_how_many(zoo: ZooIndex):
     with pytest.raises(UserError) as caught:
         passed(zoo, license=("apache-2.0",), min_params=10**9)
     assert caught.value.exit_code == 2
-    for said in ("--license (apache-2.0) removed 3", "removed 2 for want of the fact", "1,000,000,000", "removed 2"):
+    for said in ("--license (apache-2.0) removed 5, 2 of them for want of the fact", "1,000,000,000", "removed 2."):
         assert said in caught.value.what
+    assert caught.value.what.count("--license") == 1
+
+
+def test_a_constraint_that_only_lacks_facts_says_so(zoo: ZooIndex):
+    with pytest.raises(UserError, match=r"--license \(mit\) removed 1 for want of the fact\."):
+        passed(zoo.take([4]), license=("mit",))
 
 
 def test_an_empty_zoo_says_so():
