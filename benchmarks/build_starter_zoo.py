@@ -22,7 +22,7 @@ from starter_zoo_facts.facts_cache import architecture_table
 from starter_zoo_facts.named_shape import NamedShape
 
 from hf_crosssight.tokens.card import pretrain_data_of
-from hf_crosssight.tokens.card_vocabulary import family_of
+from hf_crosssight.tokens.card_vocabulary import family_of, stages_in
 from hf_crosssight.tokens.structure import num_outputs
 from hf_crosssight.zoo import known_costs
 from hf_crosssight.zoo.model_facts import ModelFacts, index_of
@@ -92,7 +92,7 @@ def _timm_model(entry: dict[str, Any], facts: dict[str, Any], cost: tuple[Any, A
         tags=("timm",),
         architecture=entry["architecture"],
         family=family_of(entry["architecture"]),
-        pretrain_data=pretrain_data_of(f"{entry['architecture']} {entry['tag']}"),
+        pretrain_data=stages_in(entry["tag"] or "", entry["architecture"]),
         params=facts.get("params"),
         gmacs=cost[0],
         macts=cost[1],
@@ -100,7 +100,8 @@ def _timm_model(entry: dict[str, Any], facts: dict[str, Any], cost: tuple[Any, A
         sources=("timm registry", "timm benchmark tables") if measured else ("timm registry",),
     )
     tensors = shapes(facts) if "tensors" in facts else None
-    return ModelFacts(record, "", tensors, {"num_classes": entry["num_classes"]}, measured)
+    words = pretrain_data_of(f"{entry['architecture']} {entry['tag']}")
+    return ModelFacts(record, "", tensors, {"num_classes": entry["num_classes"]}, measured, words)
 
 
 def _cost_rows(model: ModelFacts) -> list[tuple[str, int, float, float]]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hf_crosssight.tokens.card import pretrain_data_of
-from hf_crosssight.tokens.card_reading import dataset_word, strip_results
-from hf_crosssight.tokens.card_vocabulary import family_of
+from hf_crosssight.tokens.card_reading import dataset_name, strip_results
+from hf_crosssight.tokens.card_vocabulary import family_of, view_words
 from hf_crosssight.zoo.model_facts import ModelFacts
 from hf_crosssight.zoo.record import ModelRecord
 from starter_zoo_facts.named_shape import NamedShape
@@ -36,11 +36,10 @@ def _model(row: dict[str, Any]) -> ModelFacts:
     model_type = row["model_type"] if isinstance(row["model_type"], str) else ""
     labels, size = _labels(row["labels"]), _integer(row["input_size"])
     outputs = _integer(row["n_labels"])
-    data = pretrain_data_of(row["model"].rpartition("/")[2])
+    named = pretrain_data_of(row["model"].rpartition("/")[2])
     source = str(row["pretrain_dataset"])
-    word = dataset_word(source)
-    if source.lower() not in _UNNAMED and word not in data:
-        data = (*data, word)
+    stated = () if source.lower() in _UNNAMED else (dataset_name(source),)
+    words = tuple(dict.fromkeys((*named, *(word for name in stated for word in view_words(name)[:1]))))
     tensors = _structure(model_type, row["architecture"], outputs, size or 224, params)
     record = ModelRecord(
         model_id=row["model"],
@@ -48,13 +47,13 @@ def _model(row: dict[str, Any]) -> ModelFacts:
         library="transformers",
         architecture=row["architecture"],
         family=family_of(model_type, row["architecture"]),
-        pretrain_data=data,
+        pretrain_data=stated,
         params=params,
         input_size=size,
         sources=("TransferGraph model table", "transformers") if tensors else ("TransferGraph model table",),
     )
     description = strip_results("Labels: " + ", ".join(labels)) if labels else ""
-    return ModelFacts(record, description, tensors, {"num_labels": outputs} if outputs else {})
+    return ModelFacts(record, description, tensors, {"num_labels": outputs} if outputs else {}, data_words=words)
 
 
 def _labels(text: Any) -> list[str]:

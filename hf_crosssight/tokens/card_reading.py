@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hf_crosssight.tokens.card_vocabulary import data_in
+from hf_crosssight.tokens.card_vocabulary import DESCRIPTIONS, stated_in
 
 _MAX_README = 200_000
 _MAX_DESCRIPTION = 300
@@ -37,7 +37,7 @@ class CardFacts:
         library (`str`, *optional*): Hub library name.
         task (`str`, *optional*): Hub pipeline tag.
         tags (`tuple[str, ...]`): Hub tags.
-        pretrain_data (`tuple[str, ...]`): data that the card says the weights were trained on.
+        pretrain_data (`tuple[str, ...]`): data that the card says the weights were trained on, by its own name.
         base_model (`str`, *optional*): id of the model it was fine-tuned from.
         description (`str`): a few words of the card's own and the names of its labels; no number, no result.
     """
@@ -75,11 +75,11 @@ def read_card(readme_text: str, config: Mapping[str, Any] | None = None, model_i
     )
 
 
-def dataset_word(name: str) -> str:
-    """The canonical word for a data set's name or id; a name that is not known stays, in lower case."""
+def dataset_name(name: str) -> str:
+    """How a data set's name or id is stated: a known set by its usual name, any other by its own in lower case."""
     own = name.rpartition("/")[2]
-    known = data_in(own)
-    return known[0] if known else re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")
+    known = stated_in(own)
+    return known[0] if known and known[0] not in DESCRIPTIONS else re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-")
 
 
 def strip_results(text: str) -> str:
@@ -121,12 +121,12 @@ def _prose(body: str) -> str:
 
 def _data(datasets: Sequence[str], prose: str) -> tuple[str, ...]:
     """Data named in the front matter; where it names none, data that a sentence about training names."""
-    named = [dataset_word(name) for name in datasets]
+    named = [dataset_name(name) for name in datasets]
     kept = [word for word in named if word.replace("-", "_") not in _UNNAMED_DATA]
     if kept:
         return tuple(dict.fromkeys(kept))
     about = [s for s in re.split(r"(?<=[.!?])\s+|\n", prose) if re.search(r"train|fine-?tun", s, re.I)]
-    return data_in(" ".join(about))
+    return stated_in(" ".join(about))
 
 
 def _label_words(config: Mapping[str, Any] | None) -> str:

@@ -1,5 +1,9 @@
 """The words a model card is reduced to: pre-training data, training recipes and architecture families.
 
+The view's words for data (`data_in`) put like with like: a merged set of 38 million images has the flag of
+ImageNet-22k, every kind of pet photographs the flag `pets`. What is stated of a model (`stated_in`) keeps the
+data set's own name.
+
 Each list is an ordered table of (canonical word, pattern). Patterns are matched against text that `plain` has brought
 into one form (lower case, every run of other characters one `_`, a `_` at both ends), so that `in21k`, `ImageNet-21k`
 and `imagenet_21k` are one thing whether they stand in an id, a timm tag, a list of data sets or a sentence.
@@ -13,7 +17,7 @@ _DATA = (
     ("imagenet-1k", r"_(in1k|imagenet_1k|imagenet1k|ilsvrc\w*|imagenet_2012|(?<=_22k_)1k)_|"
                     r"_(mae|fcmae|dino)_|(?<!tiny)_imagenet_(?!2|12k|1k|a_|r_)"),
     ("imagenet-12k", r"_(in12k|imagenet_12k)_"),
-    ("imagenet-22k", r"_(in2[12]k|inw2[12]k|imagenet_?2[12]k|(pt|ft)?22k|21k|m38m|m30m|imagenet_22k)_"),
+    ("imagenet-22k", r"_(in2[12]k|inw2[12]k|imagenet_?2[12]k|(pt|ft)?22k|21k|m38m|m30m|merged_?3[08]m|imagenet_22k)_"),
     ("laion", r"_(laion_?\w*|laionb|laiona)_"),
     ("wit", r"_(openai|wit_?400m|wit|clip_vit_(base|large)_patch\d+)_"),
     ("cc12m", r"_cc12m_"),
@@ -21,7 +25,7 @@ _DATA = (
     ("datacomp", r"_(datacomp\w*|dfndr\w*|dfn_?[25]b|dfn)_"),
     ("metaclip", r"_metaclip\w*_"),
     ("webli", r"_(webli|siglip2?|so400m)_"),
-    ("ig-1b", r"_(ig1b|ig_1b|instagram|ig3_6b|swag|wsl|swsl|seer)_"),
+    ("ig-1b", r"_(ig1b|ig_1b|instagram|ig_?3_6b|swag|wsl|swsl|seer)_"),
     ("yfcc-100m", r"_(yfcc\w*|ssl)_"),
     ("lvd-142m", r"_(lvd142m|lvd_142m|dinov2)_"),
     ("lvd-1689m", r"_(lvd1689m|lvd_1689m|dinov3)_"),
@@ -117,12 +121,66 @@ _FAMILIES = (
     ("cnn", r"cnn|conv|lenet|_net_?\d|vanilla|tutorial"),
 )
 
+# Names stated in place of the view's word, by what was matched for it; each has that word in the view (`view_words`).
+_NAMES = (
+    ("merged-38m", r"m38m|merged_?38m"),
+    ("merged-30m", r"m30m|merged_?30m"),
+    ("dfn-2b", r"dfn_?2b"),
+    ("dfn-5b", r"dfn_?5b"),
+    ("dfndr-2b", r"dfndr_?2b"),
+    ("dfn", r"dfn"),
+    ("ig-3.6b", r"ig_?3_6b|swag"),
+    ("yfcc-15m", r"yfcc_?15m"),
+    ("sat-493m", r"sat_?493m"),
+    ("eurosat", r"eurosat"),
+    ("resisc45", r"resisc(45)?"),
+    ("fer2013", r"fer_?2013"),
+    ("vggface", r"vggface\d*"),
+    ("utkface", r"utkface"),
+    ("fairface", r"fairface"),
+    ("celeba", r"celeba"),
+    ("oxford-flowers", r"oxford_?flowers_?(102)?"),
+    ("oxford-pets", r"oxford_pets?|oxford_iiit_pets?"),
+    ("cats-vs-dogs", r"cats_vs_dogs|catsdogs"),
+    ("stanford-dogs", r"stanford_dogs"),
+    ("stanford-cars", r"stanford_?cars"),
+    ("compcars", r"compcars"),
+    ("beans", r"beans"),
+    ("plant-village", r"plant_?village"),
+    ("medmnist", r"medmnist"),
+    ("pathmnist", r"pathmnist"),
+    ("dermamnist", r"dermamnist"),
+    ("bloodmnist", r"bloodmnist"),
+    ("ham10000", r"ham10000"),
+    ("dtd", r"dtd"),
+    ("sun397", r"sun397"),
+    ("intel-scenes", r"intel_scenes"),
+    ("quickdraw", r"quickdraw"),
+    ("rvl-cdip", r"rvl_?cdip"),
+)
+_DESCRIBED = {  # words of the view that are no data set's name, as they are stated where no name is known
+    "satellite": "satellite images",
+    "faces": "face images",
+    "flowers": "flower images",
+    "pets": "pet images",
+    "cars": "car images",
+    "plants": "plant images",
+    "medical": "medical images",
+    "textures": "texture images",
+    "scenes": "scene images",
+    "sketches": "sketches and paintings",
+    "documents": "document images",
+}
+DESCRIPTIONS = frozenset(_DESCRIBED.values())
+
 DATA_WORDS = tuple(word for word, _ in _DATA)
 GENERAL_DATA = frozenset(DATA_WORDS[: DATA_WORDS.index("cifar10")])  # large sets that later training starts from
 RECIPE_WORDS = tuple(word for word, _ in _RECIPES)
 FAMILY_WORDS = tuple(word for word, _ in _FAMILIES)
 
 _DATA_PATTERNS = [(word, re.compile(pattern)) for word, pattern in _DATA]
+_NAME_PATTERNS = [(word, re.compile(rf"(?:^|_)(?:{pattern})(?:_|$)")) for word, pattern in _NAMES]
+_FLAG_OF = {said: word for word, said in _DESCRIBED.items()}
 _RECIPE_PATTERNS = [(word, re.compile(pattern)) for word, pattern in _RECIPES]
 _FAMILY_PATTERNS = [(word, re.compile(pattern)) for word, pattern in _FAMILIES]
 
@@ -133,13 +191,45 @@ def plain(text: str) -> str:
 
 
 def data_in(text: str) -> tuple[str, ...]:
-    """The known pre-training data named in a text, in the order of last mention: what comes last shaped it last."""
+    """The view's words for the data named in a text, in the order of last mention: what comes last shaped it last."""
+    return tuple(word for word, _ in _mentions(text))
+
+
+def stated_in(text: str) -> tuple[str, ...]:
+    """The data named in a text as it is stated: the sets' own names, one for each word of `data_in`, in its order."""
+    return tuple(_stated(word, matched) for word, matched in _mentions(text))
+
+
+def stages_in(tag: str, architecture: str = "") -> tuple[str, ...]:
+    """The data of a timm tag, stage by stage; a set that is trained on again after `ft` stands there again.
+
+    The architecture is asked (`vit_small_patch14_dinov2`) where the tag is silent about the first stage.
+    """
+    first, *later = re.split(r"_ft(?=_)", plain(tag))
+    stages = [stated_in(first) or stated_in(architecture), *(stated_in(stage) for stage in later)]
+    return tuple(name for stage in stages for name in stage)
+
+
+def view_words(stated: str) -> tuple[str, ...]:
+    """The view's words for one stated name or description; a name that it does not know stays."""
+    described = _FLAG_OF.get(stated)
+    return (described,) if described else data_in(stated) or (stated,)
+
+
+def _mentions(text: str) -> list[tuple[str, str]]:
+    """(word of the view, what was matched) of the last mention of each, in order."""
     searched, found = plain(text), []
     for word, pattern in _DATA_PATTERNS:
-        places = [match.start() for match in pattern.finditer(searched)]
-        if places:
-            found.append((places[-1], word))
-    return tuple(word for _, word in sorted(found))
+        matches = list(pattern.finditer(searched))
+        if matches:
+            found.append((matches[-1].start(), word, matches[-1].group()))
+    return [(word, matched) for _, word, matched in sorted(found)]
+
+
+def _stated(word: str, matched: str) -> str:
+    """What is stated for a word of the view: the name that was matched, else a description, else the word itself."""
+    named = next((name for name, pattern in _NAME_PATTERNS if pattern.search(matched)), None)
+    return named if named and word in view_words(named) else _DESCRIBED.get(word, word)
 
 
 def recipes_in(text: str) -> frozenset[str]:

@@ -122,6 +122,9 @@ def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> UserError:
         return UserError(f"{root} is a model repository, not a folder of them.", wanted)
     if not skipped:
         return UserError(f"{root} holds no model repository.", wanted)
-    named = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_NAMED_REASONS])
+    named = "; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in skipped[:_NAMED_REASONS])
     more = f"; and {len(skipped) - _NAMED_REASONS} more" if len(skipped) > _NAMED_REASONS else ""
-    return UserError(f"No model of {root} can be used. {named}{more}.", wanted)
+    return UserError(
+        f"No model of {root} can be used. {named}{more}.",
+        "A model needs a config.json that can be read and whole safetensors weights; pickled ones are never loaded.",
+    )

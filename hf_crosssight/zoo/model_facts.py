@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hf_crosssight.tokens.card import card_view, pretrain_data_of, timm_tag
-from hf_crosssight.tokens.card_reading import CardFacts
-from hf_crosssight.tokens.card_vocabulary import GENERAL_DATA, family_of
+from hf_crosssight.tokens.card import card_view, own_name, pretrain_data_of, timm_tag
+from hf_crosssight.tokens.card_reading import CardFacts, dataset_name
+from hf_crosssight.tokens.card_vocabulary import GENERAL_DATA, data_in, family_of, stages_in, stated_in, view_words
 from hf_crosssight.tokens.structure import num_outputs, parameter_count, structure_view
 from hf_crosssight.tokens.tensor_kinds import Tensor, place_tensors
 from hf_crosssight.zoo.index import ZooIndex
@@ -30,6 +30,8 @@ class ModelFacts:
         tensors (`tuple[Tensor, ...]`, *optional*): names, dtypes and shapes of its weights.
         config (mapping): what the structure view needs of config.json (number of outputs).
         hardware (*optional*): measured figures, see `ZooIndex.table`.
+        data_words (`tuple[str, ...]`, *optional*): the card view's words for the training data, which reads the words
+            of a Hub id as well; `None` where the record states all.
     """
 
     record: ModelRecord
@@ -37,6 +39,7 @@ class ModelFacts:
     tensors: tuple[Tensor, ...] | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     hardware: list[dict[str, Any]] | None = None
+    data_words: tuple[str, ...] | None = None
 
 
 def facts_from_repo(
@@ -72,7 +75,7 @@ def facts_from_repo(
         license=card.license,
         tags=card.tags,
         architecture=architecture,
-        family=family_of(architecture, config.get("model_type"), model_id),
+        family=family_of(architecture, config.get("model_type"), own_name(model_id) and model_id),
         base_model=card.base_model,
         params=parameter_count(place_tensors(tensors)) or None,
         gmacs=gmacs,
@@ -80,13 +83,14 @@ def facts_from_repo(
         input_size=size,
         sources=(source,),
     )
-    data = _pretrain_data(record, card, config)
-    return ModelFacts(replace(record, pretrain_data=data), card.description, tuple(tensors), config)
+    stated, words = _pretrain_data(record, card, config)
+    record = replace(record, pretrain_data=stated)
+    return ModelFacts(record, card.description, tuple(tensors), config, data_words=words)
 
 
 def index_of(models: Sequence[ModelFacts], *, id: str, **kept: Any) -> ZooIndex:
     """An index of models: their views are computed here, the cards' in one batch."""
-    cards = card_view([m.record for m in models], [m.description for m in models])
+    cards = card_view([m.record for m in models], [m.description for m in models], [m.data_words for m in models])
     entries = []
     for model, card in zip(models, cards, strict=True):
         record = model.record
@@ -107,7 +111,7 @@ def _architecture(config: Mapping[str, Any], model_id: str) -> str | None:
     stated = config.get("architecture")
     if isinstance(stated, str) and stated:
         tag = _mapping(config.get("pretrained_cfg")).get("tag")
-        own = model_id.rpartition("/")[2]
+        own = own_name(model_id)
         return f"{stated}.{tag}" if isinstance(tag, str) and tag and "." not in own and "." not in stated else stated
     classes = config.get("architectures")
     if isinstance(classes, list) and classes and isinstance(classes[0], str):
@@ -127,15 +131,32 @@ def _task(config: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _pretrain_data(record: ModelRecord, card: CardFacts, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Data in order of training: what a timm tag says; else of base model, id and card, the general data first."""
-    if timm_tag(record):
-        return pretrain_data_of(f"{record.architecture} {timm_tag(record)}")
+def _pretrain_data(
+    record: ModelRecord, card: CardFacts, config: Mapping[str, Any]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(data as it is stated, the view's words for it) in order of training.
+
+    A timm tag tells both. Otherwise base model, card and config do, the general data first, since a card's list has no
+    order of its own. The model's own name states nothing; the view reads its words as well.
+    """
+    tag, architecture = timm_tag(record), record.architecture or ""
+    if tag:
+        return stages_in(tag, architecture.partition(".")[0]), pretrain_data_of(f"{architecture} {tag}")
     source = config.get("source_dataset")
-    named = pretrain_data_of(record.base_model, record.model_id.rpartition("/")[2])
-    stated = pretrain_data_of(source) if isinstance(source, str) else ()
-    words = dict.fromkeys((*named, *card.pretrain_data, *stated))
-    return tuple(sorted(words, key=lambda word: word not in GENERAL_DATA))  # a card's list has no order of its own
+    source = source if isinstance(source, str) else ""
+    base = stated_in(record.base_model or "")
+    stated = (*base, *card.pretrain_data, *([dataset_name(source)] if data_in(source) else []))
+    words = (
+        *pretrain_data_of(record.base_model, own_name(record.model_id)),
+        *(word for name in card.pretrain_data for word in view_words(name)[:1]),
+        *data_in(source),
+    )
+    return _general_first(stated), _general_first(words)
+
+
+def _general_first(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Each name once, those of the large general data sets before the others."""
+    return tuple(sorted(dict.fromkeys(names), key=lambda name: view_words(name)[0] not in GENERAL_DATA))
 
 
 def _input_size(config: Mapping[str, Any], image_processor: Mapping[str, Any]) -> int | None:

@@ -19,7 +19,8 @@ class ModelRecord:
         architecture (`str`, *optional*): e.g. `resnet50`, `ViTForImageClassification`.
         family (`str`, *optional*): architecture family, lower case, e.g. `resnet`, `vit`, `convnext`.
         pretrain_data (`tuple[str, ...]`): data the weights were trained on, in order, e.g.
-            `("imagenet-22k", "imagenet-1k")`.
+            `("merged-30m", "imagenet-22k", "imagenet-1k")`; from a timm tag, card, config or base model, never from
+            the words of another model's name; `satellite images` where the card names no data set.
         base_model (`str`, *optional*): id of the model it was fine-tuned from.
         params (`int`, *optional*): number of parameters.
         gmacs (`float`, *optional*): multiply-accumulates of one forward pass at `input_size`, in 1e9.

@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 
 from hf_crosssight.tokens.card import CARD_DIM, FLAG_DIM, card_text, card_view, pretrain_data_of, read_card
-from hf_crosssight.tokens.card_reading import strip_results
-from hf_crosssight.tokens.card_vocabulary import DATA_WORDS, RECIPE_WORDS, data_in, family_of, recipes_in
+from hf_crosssight.tokens.card_reading import dataset_name, strip_results
+from hf_crosssight.tokens.card_vocabulary import (
+    DATA_WORDS,
+    RECIPE_WORDS,
+    data_in,
+    family_of,
+    recipes_in,
+    stages_in,
+    stated_in,
+    view_words,
+)
 from hf_crosssight.zoo.record import ModelRecord
 
 LEAKY = """---
@@ -93,6 +102,67 @@ def test_a_timm_tag_tells_data_in_order_and_recipe(tag, data, recipes):
 )
 def test_data_is_found_in_ids_whatever_the_spelling(text, words):
     assert data_in(text) == words
+
+
+@pytest.mark.parametrize(
+    ("tag", "architecture", "stages"),
+    [
+        ("mim_m38m_ft_in22k_in1k", "eva02_large_patch14_448", ("merged-38m", "imagenet-22k", "imagenet-1k")),
+        ("mae_in1k_ft_in1k", "hiera_tiny_224", ("imagenet-1k", "imagenet-1k")),
+        ("in22k_ft_in22k", "beit_base_patch16_224", ("imagenet-22k", "imagenet-22k")),
+        ("sat493m", "vit_large_patch16_dinov3", ("sat-493m",)),
+        ("apple_mclip2_dfndr2b", "fastvit_mci0", ("dfndr-2b",)),
+        ("pali_pt", "vit_so400m_patch14_siglip_224", ("webli",)),
+        ("ft_in1k", "vit_small_patch14_dinov2", ("lvd-142m", "imagenet-1k")),
+        ("", "resnet18", ()),
+    ],
+)
+def test_a_timm_tag_states_its_data_stage_by_stage(tag, architecture, stages):
+    assert stages_in(tag, architecture) == stages
+
+
+@pytest.mark.parametrize(
+    ("text", "stated"),
+    [
+        ("trained on satellite photographs", ("satellite images",)),
+        ("fine-tuned on EuroSAT", ("eurosat",)),
+        ("ImageNet-22k, then Oxford-Pets", ("imagenet-22k", "oxford-pets")),
+        ("photographs of pets", ("pet images",)),
+        ("the PlantVillage leaf data", ("plant-village",)),
+        ("plant_village", ("plant-village",)),
+        ("DFN-5B", ("dfn-5b",)),
+    ],
+)
+def test_what_is_stated_keeps_the_name_and_has_the_word_of_the_view(text, stated):
+    assert stated_in(text) == stated
+    assert tuple(word for name in stated for word in view_words(name)) == data_in(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "stated"),
+    [
+        ("uoft-cs/cifar10", "cifar10"),
+        ("ILSVRC/imagenet-1k", "imagenet-1k"),
+        ("acme/Rare_Flowers", "rare-flowers"),
+        ("poolrf2001/facemask", "facemask"),
+        ("timm/eurosat-rgb", "eurosat"),
+        ("acme/Snacks", "snacks"),
+    ],
+)
+def test_a_data_set_is_stated_by_its_name(name, stated):
+    assert dataset_name(name) == stated
+
+
+def test_every_word_of_the_view_is_its_own():
+    assert [view_words(word) for word in DATA_WORDS] == [(word,) for word in DATA_WORDS]
+
+
+def test_stated_names_and_words_of_the_view_make_the_same_view():
+    stated = replace(timm_record("mim_m38m_ft_in1k"), pretrain_data=("merged-38m", "imagenet-1k"))
+    words = replace(stated, pretrain_data=("imagenet-22k", "imagenet-1k"))
+    first, second, given = card_view([stated, words, stated], None, [None, None, words.pretrain_data])
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first, given)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from hf_crosssight.errors import UserError
 from hf_crosssight.zoo.folder import read_folder
@@ -49,7 +51,7 @@ def test_repositories_of_both_depths_are_read(tmp_path: Path):
     assert (native.task, native.input_size) == ("image-classification", 96)
     assert (timm.library, timm.architecture, timm.pretrain_data) == ("timm", "resnet18", ("imagenet-1k",))
     assert timm.input_size == 288
-    assert (plain.license, plain.tags, plain.pretrain_data) == ("mit", ("flowers", "cnn"), ("flowers",))
+    assert (plain.license, plain.tags, plain.pretrain_data) == ("mit", ("flowers", "cnn"), ("rare-flowers",))
     assert all(mask.all() for mask in zoo.view_mask.values())
 
 
@@ -110,6 +112,39 @@ def test_a_folder_without_a_usable_model_is_an_error(tmp_path: Path, case: str):
         read_folder(folder)
     assert said.get(case, "broken: its config.json is not valid JSON") in caught.value.what
     assert caught.value.hint
+
+
+def test_where_every_model_is_unreadable_the_reasons_stand_in_one_sentence(tmp_path: Path):
+    for name in ("one", "two"):
+        weights = write_repo(tmp_path / name, raw_cnn()) / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(UserError) as caught:
+        read_folder(tmp_path)
+    assert ".;" not in caught.value.what
+    assert not caught.value.what.endswith("..")
+    assert "safetensors weights" in caught.value.hint
+    assert "org/name" not in caught.value.hint
+
+
+def test_a_name_states_no_training_data(tmp_path: Path):
+    readme = "---\ndatasets: [mnist]\n---\n"
+    for name in ("m000", "clip-laion", "resnet.laion2b_ft_in1k", "acme/clip-laion"):
+        torch.manual_seed(0)
+        write_repo(tmp_path / name, raw_cnn(), readme=readme)
+    zoo = read_folder(tmp_path)
+    assert {record.pretrain_data for record in map(zoo.record, range(len(zoo)))} == {("mnist",)}
+
+
+def test_a_mere_folder_name_is_not_read_and_a_hub_name_is(tmp_path: Path):
+    for name in ("m000", "clip-laion", "vit-beans-augreg", "acme/clip-laion"):
+        torch.manual_seed(0)
+        write_repo(tmp_path / name, raw_cnn(), readme="A network.")
+    zoo = read_folder(tmp_path)
+    assert zoo.model_ids == ["acme/clip-laion", "clip-laion", "m000", "vit-beans-augreg"]
+    for view in zoo.views.values():
+        np.testing.assert_array_equal(view[1], view[2])
+        np.testing.assert_array_equal(view[1], view[3])
+    assert np.abs(zoo.views["card"][0] - zoo.views["card"][1]).max() == 1.0, "a flag of the name's words"
 
 
 def test_sharded_weights_count_as_one_model(tmp_path: Path):

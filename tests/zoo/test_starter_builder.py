@@ -75,5 +75,6 @@ def test_native_models_have_facts_but_no_results_and_structure_only_where_the_co
     assert exact.record.pretrain_data == ()
     assert "oak" in exact.description
     assert "0.98" not in repr(exact.record) + exact.description
-    assert (other.tensors, other.record.params, other.record.pretrain_data) == (None, 85_800_000, ("plants",))
+    assert (other.tensors, other.record.params, other.record.pretrain_data) == (None, 85_800_000, ("beans",))
+    assert (other.data_words, unsized.data_words) == (("plants",), ("imagenet-1k",))
     assert (unsized.record.params, unsized.record.license) == (None, None)
