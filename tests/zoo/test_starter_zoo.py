@@ -43,6 +43,28 @@ def test_well_known_models_have_their_known_facts(zoo: ZooIndex):
     assert native.gmacs == pytest.approx(record.gmacs, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("model_id", "data"),
+    [
+        ("timm/eva02_large_patch14_448.mim_m38m_ft_in1k", ("merged-38m", "imagenet-1k")),
+        ("timm/eva_giant_patch14_560.m30m_ft_in22k_in1k", ("merged-30m", "imagenet-22k", "imagenet-1k")),
+        ("timm/beitv2_base_patch16_224.in1k_ft_in22k_in1k", ("imagenet-1k", "imagenet-22k", "imagenet-1k")),
+        ("timm/vit_huge_patch14_clip_378.dfn5b", ("dfn-5b",)),
+        ("timm/vit_large_patch16_dinov3.sat493m", ("sat-493m",)),
+        ("nielsr/convnext-tiny-finetuned-eurosat", ("eurosat",)),
+        ("nateraw/vit-base-cats-vs-dogs", ("cats-vs-dogs",)),
+        ("jasmeen/dogs", ()),
+    ],
+)
+def test_training_data_is_stated_by_its_own_name_stage_by_stage(zoo: ZooIndex, model_id: str, data: tuple[str, ...]):
+    assert zoo.record(zoo.model_ids.index(model_id)).pretrain_data == data
+
+
+def test_no_word_of_the_view_alone_stands_for_a_data_set(zoo: ZooIndex):
+    stated = {name for names in zoo.table.column("pretrain_data").to_pylist() for name in names}
+    assert not stated & {"satellite", "faces", "pets", "plants", "medical", "documents", "flowers", "cars", "textures"}
+
+
 def test_every_record_has_a_source_that_is_listed(zoo: ZooIndex):
     listed = {source["name"] for source in zoo.sources}
     assert all(source["license"] and source["url"].startswith("https://") for source in zoo.sources)
