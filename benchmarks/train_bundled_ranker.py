@@ -17,8 +17,8 @@ from statistics import fmean
 
 import torch
 
-from hf_crosssight.ground_truth.tables import Task
-from hf_crosssight.training import RankerRecipe, save_ranker, split_by_parent, train_ranker
+from hf_crosssight.ground_truth.tables import Task, split_by_parent
+from hf_crosssight.training import RankerRecipe, save_ranker, train_ranker
 from hf_crosssight.training.bundled import NETWORK, bundled_recipe, table_of_licences, validation_parents
 from hf_crosssight.training.published_corpus import Progress, PublishedCorpus, load_corpus
 
@@ -58,7 +58,7 @@ def main() -> None:
 def _choose_dataset_part(
     corpus: PublishedCorpus, tasks: list[Task], recipe: RankerRecipe, progress: Progress
 ) -> RankerRecipe:
-    """The recipe with the gate and the weight of the match that serve best, in the mean over three held-out quarters."""
+    """The recipe with the gate and the match's weight that serve best, in the mean over three held-out quarters."""
     auxiliary = frozenset(table.id for table in corpus.tables if table.auxiliary)
     gates, weights = [], []
     for number in range(3):

@@ -140,3 +140,9 @@ def tasks_of(tables: Iterable[GroundTruthTable]) -> Iterator[Task]:
         for i, dataset in enumerate(table.datasets):
             index, scores = table.row(i)
             yield Task(table.id, dataset, tuple(table.models[j] for j in index), scores)
+
+
+def split_by_parent(tasks: Iterable[Task], held_out: set[str]) -> tuple[list[Task], list[Task]]:
+    """Tasks whose dataset's parent is not among `held_out`, and those whose is."""
+    tasks = list(tasks)
+    return [t for t in tasks if t.parent not in held_out], [t for t in tasks if t.parent in held_out]

@@ -23,7 +23,7 @@ from hf_crosssight.evaluation.baselines import (
 from hf_crosssight.evaluation.metrics import METRICS
 from hf_crosssight.evaluation.quadrants import Fold, test_tasks, training_tasks
 from hf_crosssight.evaluation.report import Outcome
-from hf_crosssight.ground_truth.tables import Task
+from hf_crosssight.ground_truth.tables import Task, split_by_parent
 from hf_crosssight.models import CrossSightConfig, CrossSightModel
 from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout
 from hf_crosssight.tokens.word_match import evidence_of
@@ -31,7 +31,7 @@ from hf_crosssight.tokens.word_match import evidence_of
 from .bundled import validation_parents
 from .published_corpus import PublishedCorpus
 from .recipe import RankerRecipe
-from .trainer import split_by_parent, train_ranker
+from .trainer import train_ranker
 
 _REPORTED = ("weighted_tau", "weighted_tau_true_rank", "regret_at_1", "regret_at_5", "ndcg_at_5")
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from hf_crosssight.evaluation import weighted_tau
-from hf_crosssight.ground_truth.tables import Task
+from hf_crosssight.ground_truth.tables import Task, split_by_parent
 from hf_crosssight.models import CrossSightModel
 from hf_crosssight.tokens.card import CARD_DIM
 from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout, dataset_token_dim
 from hf_crosssight.tokens.structure import structure_view
 from hf_crosssight.tokens.word_match import evidence_of
-from hf_crosssight.training import RankerRecipe, save_ranker, split_by_parent, train_ranker
+from hf_crosssight.training import RankerRecipe, save_ranker, train_ranker
 from hf_crosssight.training.trainer import _tensors
 from hf_crosssight.training.view_scale import ViewScale
 from hf_crosssight.zoo.index import ZooIndex
