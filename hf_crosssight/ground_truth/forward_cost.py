@@ -48,7 +48,7 @@ def measure_forward(model: Any, inputs: Any, options: dict[str, Any], device: An
     model.eval()
 
     def one_pass() -> None:
-        with torch.inference_mode():
+        with torch.no_grad():
             model(pixel_values=inputs, **options)
         if device.type == "cuda":
             torch.cuda.synchronize(device)

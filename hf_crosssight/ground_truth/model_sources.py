@@ -192,7 +192,7 @@ def _check_input(model: Any, side: int, options: dict[str, Any]) -> None:
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             logits = model(pixel_values=torch.zeros(2, 3, side, side), **options).logits
     finally:
         model.train(was_training)

@@ -31,7 +31,7 @@ def pooled_features(
     model = classifier.model.eval()
     hook = classifier.head.register_forward_pre_hook(keep)
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             for start in range(0, len(images), batch):
                 inputs = to_input(images[start : start + batch], classifier.normalisation, device)
                 model(pixel_values=inputs, **input_options(model))

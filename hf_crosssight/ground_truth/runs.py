@@ -29,6 +29,8 @@ from .splits import COMPARED_TEST_IMAGES, Split, draw_split
 from .training_loop import Schedule, TrainingFailedError, input_options, predict, to_input, train
 from .work_queue import Piece
 
+# A model's own code may fail in any way; that is a failed run with its cause, and no reason to stop a table.
+_MODEL_ERRORS = (UnusableModelError, TrainingFailedError, RuntimeError, ValueError, TypeError, IndexError)
 _PACKAGES = ("torch", "transformers", "accelerate", "scikit-learn", "numpy")
 
 
@@ -88,7 +90,8 @@ def _finish(bench: Bench, record: Record) -> Record:
 
 
 def _failed(bench: Bench, record: Record, cause: object) -> Record:
-    return _finish(bench, record | {"status": "failed", "cause": " ".join(str(cause).split())[:300], "accuracy": None})
+    text = " ".join(str(cause).split())[:300]
+    return _finish(bench, record | {"status": "failed", "cause": text or type(cause).__name__, "accuracy": None})
 
 
 # one model
@@ -103,13 +106,13 @@ def cost_piece(bench: Bench, model: ModelSource) -> Piece:
 def _measure_cost(bench: Bench, model: ModelSource, about: Record, store: RecordStore) -> None:
     try:
         classifier = load_classifier(model, classes=10, seed=0)
-    except UnusableModelError as error:
+        classifier.model.to(bench.device)
+        blank = np.zeros((1, 3, classifier.side, classifier.side), np.uint8)
+        inputs = to_input(blank, classifier.normalisation, bench.device)
+        cost = measure_forward(classifier.model, inputs, input_options(classifier.model), bench.device)
+    except _MODEL_ERRORS as error:
         store.append(_failed(bench, about, error))
         return
-    classifier.model.to(bench.device)
-    blank = np.zeros((1, 3, classifier.side, classifier.side), np.uint8)
-    inputs = to_input(blank, classifier.normalisation, bench.device)
-    cost = measure_forward(classifier.model, inputs, input_options(classifier.model), bench.device)
     found = {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(cost).items()}
     params = sum(p.numel() for p in classifier.model.parameters())
     store.append(_finish(bench, about | found | {"status": "ok", "params": params, "image_size": classifier.side}))
@@ -137,7 +140,7 @@ def _run_features(
         classifier = load_classifier(model, classes=2, seed=0)
         classifier.model.to(bench.device)
         features = bench.cache.features(model, classifier, bench.at_side(images, classifier.side), rows, bench.device)
-    except (UnusableModelError, ValueError) as error:
+    except _MODEL_ERRORS as error:
         for _, about in missing:
             store.append(_failed(bench, about, error))
         return
@@ -209,7 +212,7 @@ def _run_subsets(
         classifier = load_classifier(model, classes=2, seed=0)
         classifier.model.to(bench.device)
         features = bench.cache.features(model, classifier, bench.at_side(images, classifier.side), rows, bench.device)
-    except (UnusableModelError, ValueError) as error:
+    except _MODEL_ERRORS as error:
         store.append(_failed(bench, about, error))
         return
     tasks = subset_tasks(images, split, count)
@@ -307,7 +310,7 @@ def _try(
         found: Record = {"validation_accuracy": float(right.mean()), "status": "ok", "cause": None}
         if found["validation_accuracy"] > to_beat:
             found |= _measured(_predicted(bench, classifier, fitting[split.test]), split.labels(images, split.test))
-    except (UnusableModelError, TrainingFailedError) as error:
+    except _MODEL_ERRORS as error:
         return _failed(bench, trial, error)
     trained = {
         "image_size": classifier.side,

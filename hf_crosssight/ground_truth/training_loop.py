@@ -223,7 +223,7 @@ def predict(model: Any, images: np.ndarray, normalisation: Normalisation, accele
 
     model.eval()
     found = []
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference_mode: BEiT keeps an index that it then could not train with
         for start in range(0, len(images), PREDICT_BATCH):
             inputs = to_input(images[start : start + PREDICT_BATCH], normalisation, accelerator.device)
             found.append(model(pixel_values=inputs, **input_options(model)).logits.argmax(-1).cpu())

@@ -173,6 +173,25 @@ def test_training_learns_what_can_be_learnt() -> None:
     assert (predict(model, test, Normalisation(), accelerator) == truth).mean() > 0.8
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains_after_it_was_asked(family: str) -> None:
+    """BEiT keeps an index of its first pass; made in inference mode it would forbid training."""
+    import torch
+
+    torch.manual_seed(0)
+    model = build(Design(family, 0, 0, 64), ("a", "b", "c"))
+    images, labels = shapes(8, 0)
+    images = images.repeat(2, axis=2).repeat(2, axis=3)
+    accelerator = make_accelerator()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert predict(model, images, Normalisation(), accelerator).shape == (8,)
+    report = train(model, images, labels, Schedule(2, 1e-3, batch_size=4), Normalisation(), accelerator)
+    assert report.steps == 4
+    changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
+    trained = [name for name, value in model.named_parameters() if value.requires_grad]
+    assert set(trained) <= set(changed) | {name for name in trained if name.endswith("mask_token")}
+
+
 def test_a_last_batch_of_one_image_is_left_out() -> None:
     model = build(Design("resnet", 0, 0, 32), ("a", "b", "c"))
     images, labels = shapes(9, 0)
