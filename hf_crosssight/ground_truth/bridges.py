@@ -1,10 +1,10 @@
 """Bridges: tables that share no model are put on one scale by the datasets that they share.
 
-From a list of models a ranker learns what is better than what within that list alone. Where two tables share neither a
-model nor a kind of model, nothing says how the one's compare with the other's: small networks trained on a few thousand
-images came out above ImageNet ones. Both tables give accuracies after fine-tuning on the same images, so their union is
-a list too. The protocols differ, so a bridge stands only where that cannot turn the order: every model of the one table
-is above every model of the other, by a margin.
+From a list of models a ranker learns what is better than what within that list alone. Where two tables share neither
+a model nor a kind of model, nothing says how the one's compare with the other's: small networks trained on a few
+thousand images came out above ImageNet ones. Both tables give accuracies after fine-tuning on the same images, so
+their union is a list too. The protocols differ, so a bridge stands only where that cannot turn the order: every model
+of the one table is above every model of the other, by a margin.
 """
 
 from __future__ import annotations
