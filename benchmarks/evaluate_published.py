@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="folder for dataset tokens")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--outcomes", type=Path, help="also write every outcome there (pickle)")
     parser.add_argument("--write", action="store_true", help="write the section of RESULTS.md")
     return parser.parse_args()

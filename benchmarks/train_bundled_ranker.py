@@ -32,8 +32,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="folder for dataset tokens")
     parser.add_argument("--tables", choices=("licensed", "all"), default="all")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gate", type=float, help="factor on the dataset's part, with --match: skips the choice")
+    parser.add_argument("--match", type=float, help="weight of the word match")
     options = parser.parse_args()
     torch.set_num_threads(1)
 
@@ -43,7 +45,12 @@ def main() -> None:
     corpus = load_corpus(options.ground_truth, options.hub, cache_dir=options.cache, progress=progress)
     started = time.perf_counter()
     tasks = corpus.tasks(licensed_only=options.tables == "licensed")
-    recipe = _choose_dataset_part(corpus, tasks, bundled_recipe(options.seed, options.steps), progress)
+    recipe = bundled_recipe(options.seed, options.steps)
+    if options.gate is None or options.match is None:
+        recipe = _choose_dataset_part(corpus, tasks, recipe, progress)
+    else:
+        recipe = replace(recipe, gates=(options.gate,), match_weights=(options.match,))
+    print(f"gate {recipe.gates[0]:.4f}, match {recipe.match_weights[0]:.4f}", file=sys.stderr)
     trained = train_ranker(
         tasks, corpus.models.zoo, corpus.tokens, consistency_zoo=corpus.starter, texts=corpus.texts,
         recipe=recipe, config=NETWORK, progress=progress,

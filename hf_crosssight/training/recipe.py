@@ -29,7 +29,7 @@ class RankerRecipe:
             datasets the network can learn what the match says, so the learnt weight is too small for others.
         anchor: weight of the squared mean score of each member over a few unlabelled models, on each dataset: the
             ranking losses leave it free, and the spread of the members would be that of their zeros.
-        table_weight: factor on a table's share of the episodes.
+        table_weight: factor on a table's share of the episodes, 1 where it is not named.
         seed: of everything drawn.
     """
 
@@ -48,5 +48,5 @@ class RankerRecipe:
     gates: tuple[float, ...] = (0.0, 0.5, 1.0)
     match_weights: tuple[float, ...] = (0.15, 0.3)
     anchor: float = 0.1
-    table_weight: Mapping[str, float] = field(default_factory=lambda: {"timm_accuracy": 1.0})
+    table_weight: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
