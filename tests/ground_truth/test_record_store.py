@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from . import table_worker
 ROOT = Path(__file__).parents[2]
 
 
-def start_worker(folder: Path, seconds: float = 0.004) -> subprocess.Popen[bytes]:
+def start_worker(folder: Path, seconds: float = 0.02) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.ground_truth.table_worker", str(folder), str(seconds)]
     return subprocess.Popen(command, cwd=ROOT)
 
@@ -44,6 +45,18 @@ def table(folder: Path) -> list[Record]:
         return list(store)
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline, "nothing happened for a minute"
+        time.sleep(0.01)
+
+
+def is_held(store: RecordStore, name: str) -> bool:
+    with store.claim(name) as ours:
+        return not ours
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     folder = tmp_path_factory.mktemp("uninterrupted")
@@ -56,38 +69,36 @@ def test_three_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, uninterrupt
     rng = random.Random(4)
     for _ in range(3):
         worker = start_worker(tmp_path)
-        deadline = time.monotonic() + 20
-        seen = sum(raw_keys(tmp_path).values()) if (tmp_path / "records").exists() else 0
-        while time.monotonic() < deadline and sum(raw_keys(tmp_path).values()) <= seen:
-            time.sleep(0.005)  # it must have begun, or the kill would prove nothing
+        seen = sum(raw_keys(tmp_path).values())
+        wait_until(lambda seen=seen: sum(raw_keys(tmp_path).values()) > seen)  # a kill before that proves nothing
         time.sleep(rng.uniform(0.0, 0.1))
         assert worker.poll() is None, "the worker ended before it could be killed"
         worker.kill()
         worker.wait()
     assert 3 <= sum(raw_keys(tmp_path).values()) < 2 * table_worker.PIECES
-    assert start_worker(tmp_path, 0.0).wait(timeout=30) == 0
+    assert start_worker(tmp_path, 0.0).wait(timeout=90) == 0
     assert table(tmp_path) == uninterrupted
     assert set(raw_keys(tmp_path).values()) == {1}
 
 
 def test_two_processes_share_the_work(tmp_path: Path, uninterrupted: list[Record]) -> None:
     workers = [start_worker(tmp_path, 0.01) for _ in range(2)]
-    assert [worker.wait(timeout=30) for worker in workers] == [0, 0]
+    assert [worker.wait(timeout=90) for worker in workers] == [0, 0]
     assert table(tmp_path) == uninterrupted
     assert set(raw_keys(tmp_path).values()) == {1}
 
 
 def test_what_a_killed_process_held_is_taken_over(tmp_path: Path, uninterrupted: list[Record]) -> None:
     holder = start_worker(tmp_path, 30.0)  # claims its first piece and sleeps in it
-    while not (tmp_path / "claims.lock").exists():
-        time.sleep(0.01)
-    time.sleep(0.3)
+    with RecordStore(tmp_path) as store:
+        wait_until(lambda: any(is_held(store, f"m{number}") for number in range(table_worker.PIECES)))
     other = start_worker(tmp_path, 0.0)
-    time.sleep(1.0)
+    wait_until(lambda: sum(raw_keys(tmp_path).values()) == 2 * (table_worker.PIECES - 1))
+    time.sleep(0.2)
     assert other.poll() is None  # it waits for the piece that is held
     holder.kill()
     holder.wait()
-    assert other.wait(timeout=20) == 0
+    assert other.wait(timeout=90) == 0
     assert table(tmp_path) == uninterrupted
 
 
@@ -182,9 +193,14 @@ def test_failed_runs_are_tried_again_once_when_asked(tmp_path: Path) -> None:
         assert len(tries) == 2
 
 
-def test_time_that_runs_out_leaves_pieces_for_the_next_call(tmp_path: Path) -> None:
+def test_time_that_runs_out_leaves_pieces_for_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("hf_crosssight.ground_truth.work_queue.time.monotonic", lambda: now[0])
+
     def run(number: int, store: RecordStore) -> None:
-        time.sleep(0.02)
+        now[0] += 20
         store.append(table_worker.about(number, 0))
 
     def piece(number: int) -> Piece:
@@ -193,7 +209,7 @@ def test_time_that_runs_out_leaves_pieces_for_the_next_call(tmp_path: Path) -> N
     pieces = [piece(number) for number in range(6)]
     steps: list[tuple[str, int, int | None]] = []
     with RecordStore(tmp_path) as store:
-        assert work_through(store, pieces, stop_after=0.03, progress=lambda *step: steps.append(step)) == 4
+        assert work_through(store, pieces, stop_after=30, progress=lambda *step: steps.append(step)) == 4
         assert work_through(store, pieces) == 0
     assert [done for _, done, _ in steps] == [0, 1]
     assert steps[0][0].endswith("time left unknown")
