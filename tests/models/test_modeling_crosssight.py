@@ -147,7 +147,7 @@ def test_save_and_load_give_equal_scores_and_keep_the_references(preset, tmp_pat
     assert torch.equal(again.reference_tokens, model.reference_tokens)
     assert torch.equal(again.reference_mask, model.reference_mask)
     assert torch.equal(again(tokens, mask, data).scores, model(tokens, mask, data).scores)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".safetensors", ".py"}  # no pickle; code may come
 
 
 @pytest.mark.parametrize("preset", PRESETS)
