@@ -34,11 +34,7 @@ def stratified(members: Path) -> list[str]:
         rows = list(csv.DictReader(file))
     families = list(dict.fromkeys(row["family"] for row in rows))
     roles = list(dict.fromkeys(row["role"] for row in rows))
-    return [
-        row["model_id"]
-        for row in rows
-        if roles.index(row["role"]) % 2 == families.index(row["family"]) % 2
-    ]
+    return [row["model_id"] for row in rows if roles.index(row["role"]) % 2 == families.index(row["family"]) % 2]
 
 
 def main(options: argparse.Namespace) -> None:

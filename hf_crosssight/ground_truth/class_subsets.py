@@ -58,9 +58,7 @@ def subset_tasks(images: LabelledImages, split: Split, count: int) -> list[Subse
     return list(found.values())
 
 
-def subset_accuracies(
-    features: np.ndarray, labels: np.ndarray, tasks: Sequence[SubsetTask]
-) -> dict[str, list[float]]:
+def subset_accuracies(features: np.ndarray, labels: np.ndarray, tasks: Sequence[SubsetTask]) -> dict[str, list[float]]:
     """Accuracy of one model on each task, by recipe.
 
     Args:

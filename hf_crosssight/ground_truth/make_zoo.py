@@ -315,5 +315,3 @@ def _write_table(zoo: Path, organisation: str, members: Sequence[Member]) -> Non
         writer.writeheader()
         writer.writerows(rows)
     os.replace(temporary, zoo / "members.csv")
-
-

@@ -75,5 +75,3 @@ def make_recipe(
         epochs or plain.epochs,
         learning_rates=tuple(dict.fromkeys(learning_rates)) if learning_rates else plain.learning_rates,
     )
-
-

@@ -24,7 +24,6 @@ Record = dict[str, Any]
 Key = tuple[str, ...]
 
 
-
 def key_of(record: Mapping[str, Any]) -> Key:
     """What a record is about; a field that does not apply is empty.
 

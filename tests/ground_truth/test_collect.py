@@ -141,9 +141,7 @@ def test_going_on_after_a_cut_gives_the_same_table(world: Path, collected: Path)
     for path in (collected / "records").glob("*.jsonl"):
         content = path.read_bytes()
         path.write_bytes(content[: 2 * len(content) // 3])
-    found = collect(
-        [str(world / "zoo")], [str(world / "data/acme")], collected, recipes=RECIPES[::-1], offline=True
-    )
+    found = collect([str(world / "zoo")], [str(world / "data/acme")], collected, recipes=RECIPES[::-1], offline=True)
     assert found.missing == 0
     for recipe, expected in before.items():
         got = rows(collected, recipe)

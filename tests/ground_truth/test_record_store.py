@@ -193,9 +193,7 @@ def test_failed_runs_are_tried_again_once_when_asked(tmp_path: Path) -> None:
         assert len(tries) == 2
 
 
-def test_time_that_runs_out_leaves_pieces_for_the_next_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_time_that_runs_out_leaves_pieces_for_the_next_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("hf_crosssight.ground_truth.work_queue.time.monotonic", lambda: now[0])
 
