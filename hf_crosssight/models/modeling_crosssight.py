@@ -23,6 +23,7 @@ from .dataset_crosssight import (
 from .distance_crosssight import FARTHEST, ComparableDatasets, comparable_datasets, dataset_distances
 from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory
 from .ranking_losses import gaussian_rank_mse, listmle, ranked, weighted_pairwise_logistic
+from .single_thread_crosssight import single_threaded
 from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder
 
 
@@ -159,6 +160,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         keys_values = [layer.project_memory(states) for layer in self._decoder_layers()]
         return DatasetMemory(keys_values, attention_mask, gate)
 
+    @single_threaded
     @torch.inference_mode()
     def score_zoo(
         self,
@@ -201,6 +203,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
                 self.train()
         return _joined(parts, memory.gate, self.config.ensemble_size)
 
+    @single_threaded
     @torch.no_grad()
     def nearest_references(self, dataset_tokens: Tensor, dataset_mask: Tensor | None = None) -> Tensor:
         """Distances `[B, R]` in [0, 2] of datasets `[B, S, Dd]` to the training datasets kept in this ranker."""

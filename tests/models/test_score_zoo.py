@@ -73,3 +73,17 @@ def test_an_empty_zoo_gives_no_scores_and_uneven_views_are_refused():
         model.score_zoo(dataset(), {**data, "card": data["card"][:4]})
     with pytest.raises(ValueError, match="views is needed"):
         model.score_zoo(dataset(), {})
+
+
+def test_scoring_takes_one_thread_and_gives_the_others_back(monkeypatch):
+    model, (data, masks) = small_model(), zoo()
+    before, seen = torch.get_num_threads(), []
+    decode = type(model)._decode
+    monkeypatch.setattr(type(model), "_decode", lambda *a: seen.append(torch.get_num_threads()) or decode(*a))
+    torch.set_num_threads(2)
+    try:
+        model.score_zoo(dataset(), data, masks)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
