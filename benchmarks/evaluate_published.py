@@ -41,6 +41,9 @@ METRICS = ("weighted_tau", "weighted_tau_true_rank", "regret_at_1", "regret_at_5
 
 def main() -> None:
     options = _options()
+    if options.render:
+        _render(options)
+        return
     torch.set_num_threads(1)
     started = time.perf_counter()
     corpus = load_corpus(options.ground_truth, options.hub, cache_dir=options.cache)
@@ -48,8 +51,8 @@ def main() -> None:
     for found in _all_folds(corpus, options):
         outcomes += found
         if options.outcomes:
-            options.outcomes.write_bytes(pickle.dumps(outcomes))
-    text = _section(corpus, outcomes, options, time.perf_counter() - started)
+            options.outcomes.write_bytes(pickle.dumps((outcomes, time.perf_counter() - started, _commit())))
+    text = _section(corpus, outcomes, options, time.perf_counter() - started, _commit())
     print(text)
     if options.write:
         _replace_section(text)
@@ -64,8 +67,23 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--outcomes", type=Path, help="also write every outcome there (pickle)")
+    parser.add_argument("--render", type=Path, help="only write the section again, from outcomes written before")
     parser.add_argument("--write", action="store_true", help="write the section of RESULTS.md")
     return parser.parse_args()
+
+
+def _render(options: argparse.Namespace) -> None:
+    outcomes, seconds, commit = pickle.loads(options.render.read_bytes())
+    corpus = load_corpus(options.ground_truth, options.hub, cache_dir=options.cache)
+    text = _section(corpus, outcomes, options, seconds, commit)
+    print(text)
+    if options.write:
+        _replace_section(text)
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return found.stdout.strip() or "unknown"
 
 
 def _all_folds(corpus: PublishedCorpus, options: argparse.Namespace) -> Iterator[list[Outcome]]:
@@ -87,9 +105,11 @@ def _all_folds(corpus: PublishedCorpus, options: argparse.Namespace) -> Iterator
             yield list(evaluate_fold(corpus, fold, seed, methods))
 
 
-def _section(corpus: PublishedCorpus, outcomes: list[Outcome], options: argparse.Namespace, seconds: float) -> str:
+def _section(
+    corpus: PublishedCorpus, outcomes: list[Outcome], options: argparse.Namespace, seconds: float, commit: str
+) -> str:
     methods = list(dict.fromkeys(outcome.method for outcome in outcomes))
-    lines = [HEADING, "", *_preamble(corpus, outcomes, options, seconds)]
+    lines = [HEADING, "", *_preamble(corpus, outcomes, options, seconds, commit)]
     for quadrant in QUADRANTS:
         lines += [
             f"### {quadrant.capitalize()}",
@@ -105,9 +125,8 @@ def _section(corpus: PublishedCorpus, outcomes: list[Outcome], options: argparse
 
 
 def _preamble(
-    corpus: PublishedCorpus, outcomes: list[Outcome], options: argparse.Namespace, seconds: float
+    corpus: PublishedCorpus, outcomes: list[Outcome], options: argparse.Namespace, seconds: float, commit: str
 ) -> list[str]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     command = "python benchmarks/evaluate_published.py --ground-truth FOLDER --hub FOLDER --cache FOLDER "
     flags = f"--folds {options.folds} --seeds {options.seeds} --steps {options.steps} --write"
     parents = len({outcome.parent for outcome in outcomes})
@@ -115,7 +134,7 @@ def _preamble(
     return [
         f"`{command}{flags}`",
         "",
-        f"{date.today().isoformat()}, commit {commit or 'unknown'}, {platform.processor() or platform.machine()}, "
+        f"{date.today().isoformat()}, commit {commit}, {platform.processor() or platform.machine()}, "
         f"{os.cpu_count()} cores (one used), torch {torch.__version__}; {seconds / 60:.0f} min.",
         "",
         f"{len({o.dataset for o in outcomes})} datasets of {parents} parents ({images} of the {len(corpus.tokens)} "
@@ -144,8 +163,23 @@ def _differences(outcomes: list[Outcome]) -> list[str]:
         for other in against:
             mean, low, high = bootstrap_interval(by_method[ranker], by_method.get(other, []), "weighted_tau")
             lines.append(f"| {ranker} | {other} | {mean:+.3f} | {low:+.3f} to {high:+.3f} |")
+    lines += ["", *_verdict(by_method)]
     licensed, every = (mean_over_tables(by_method[name], "weighted_tau") for name in RANKERS)
     lines += ["", f"Licensed tables alone against all tables: {licensed - every:+.3f} weighted tau on blind datasets."]
+    return lines
+
+
+def _verdict(by_method: dict[str, list[Outcome]]) -> list[str]:
+    """Which baselines each ranker beats on blind datasets, by the interval: beaten, not told apart, or better."""
+    lines = []
+    for ranker in RANKERS:
+        groups: dict[str, list[str]] = {"beats": [], "cannot be told apart from": [], "loses to": []}
+        for other in COMPARED:
+            _, low, high = bootstrap_interval(by_method[ranker], by_method.get(other, []), "weighted_tau")
+            key = "beats" if low > 0 else "loses to" if high < 0 else "cannot be told apart from"
+            groups[key].append(other)
+        told = "; ".join(f"{verb} {', '.join(names)}" for verb, names in groups.items() if names)
+        lines.append(f"On blind datasets the {ranker} {told}.")
     return lines
 
 
