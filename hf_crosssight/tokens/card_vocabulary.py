@@ -14,8 +14,11 @@ from __future__ import annotations
 import re
 
 _DATA = (
-    ("imagenet-1k", r"_(in1k|imagenet_1k|imagenet1k|ilsvrc\w*|imagenet_2012|(?<=_22k_)1k)_|"
-                    r"_(mae|fcmae|dino)_|(?<!tiny)_imagenet_(?!2|12k|1k|a_|r_)"),
+    (
+        "imagenet-1k",
+        r"_(in1k|imagenet_1k|imagenet1k|ilsvrc\w*|imagenet_2012|(?<=_22k_)1k)_|"
+        r"_(mae|fcmae|dino)_|(?<!tiny)_imagenet_(?!2|12k|1k|a_|r_)",
+    ),
     ("imagenet-12k", r"_(in12k|imagenet_12k)_"),
     ("imagenet-22k", r"_(in2[12]k|inw2[12]k|imagenet_?2[12]k|(pt|ft)?22k|21k|m38m|m30m|merged_?3[08]m|imagenet_22k)_"),
     ("laion", r"_(laion_?\w*|laionb|laiona)_"),
@@ -58,18 +61,27 @@ _DATA = (
 )
 
 _RECIPES = (
-    ("self-supervised", r"_(dino\w*|mae|mim|fcmae|simmim|swav|moco\w*|simclr\w*|byol|seer|ijepa|barlow\w*|"
-                        r"self_supervised|lvd142m|lvd1689m|sat493m|aim\w*|hiera_mae|unsupervised)_"),
+    (
+        "self-supervised",
+        r"_(dino\w*|mae|mim|fcmae|simmim|swav|moco\w*|simclr\w*|byol|seer|ijepa|barlow\w*|"
+        r"self_supervised|lvd142m|lvd1689m|sat493m|aim\w*|hiera_mae|unsupervised)_",
+    ),
     ("masked-image-modelling", r"_(mim|mae|fcmae|simmim|beit\w*|eva\w*|masked)_"),
-    ("language-image-contrastive", r"_(clip\w*|openai|laion\w*|siglip\w*|webli|dfn\w*|datacomp\w*|metaclip\w*|"
-                                   r"mobileclip\w*)_"),
+    (
+        "language-image-contrastive",
+        r"_(clip\w*|openai|laion\w*|siglip\w*|webli|dfn\w*|datacomp\w*|metaclip\w*|"
+        r"mobileclip\w*)_",
+    ),
     ("distilled", r"_(dist|distilled|distillation|usi|ssld|snap|dino_distilled|student)_"),
     ("weakly-supervised", r"_(swsl|wsl|swag|jft\w*|ig1b|weakly)_"),
     ("semi-supervised", r"_(swsl|ssl|ssld|semi|semi_supervised|pseudo\w*)_"),
     ("noisy-student", r"_(ns|noisy_?student)_"),
     ("adversarial", r"_(adv|ap|adversarial\w*|robust\w*|pgd|certified|ibp|crown)_"),
-    ("strong-augmentation", r"_(augreg\w*|ra\d*|aa|a1|a1h|a2|a3|b1k|b2k|c1|c2|c3|d|bt|ah|randaugment|mixup|cutmix|"
-                            r"augmix|am)_"),
+    (
+        "strong-augmentation",
+        r"_(augreg\w*|ra\d*|aa|a1|a1h|a2|a3|b1k|b2k|c1|c2|c3|d|bt|ah|randaugment|mixup|cutmix|"
+        r"augmix|am)_",
+    ),
     ("sharpness-aware", r"_sam_"),
     ("fine-tuned", r"_(ft\d*\w?|fine_?tuned?|finetuned?|ft22k|lc|lp)_"),
     ("linear-probe", r"_(lc|lp|linear_probe)_"),
@@ -107,8 +119,11 @@ _FAMILIES = (
     ("regnet", r"regnet"),
     ("resnest", r"resnest"),
     ("rexnet", r"rexnet"),
-    ("seresnet", r"se_?resne|skresne|ecaresne|legacy_se|senet|cspresne|gcresne|tresnet|bat_res|botnet|"
-                 r"halonet|lambda_res"),
+    (
+        "seresnet",
+        r"se_?resne|skresne|ecaresne|legacy_se|senet|cspresne|gcresne|tresnet|bat_res|botnet|"
+        r"halonet|lambda_res",
+    ),
     ("resnetv2", r"resnet_?v2|_bit_"),
     ("nfnet", r"nfnet|nf_res|nf_reg"),
     ("resnext", r"resnext"),

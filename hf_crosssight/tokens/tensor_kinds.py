@@ -36,16 +36,29 @@ WEIGHT_LAYERS = frozenset(KINDS[:9]) | {"head"}
 _STATISTIC = re.compile(r"running_(mean|var)|moving_(mean|var)|\.(mean|variance)$", re.I)
 _NORM = re.compile(r"norm|(^|[._])bn\d*([._]|$)|(^|[._])ln\d*([._]|$)", re.I)
 _SCALE = re.compile(r"scale|gamma|lambda|alpha|(^|[._])ls\d", re.I)
-_POSITION = re.compile(r"pos(ition)?_?(emb|bias|ition)|relative_position|rel_pos|rel_(h|w|height|width)|_token|"
-                       r"attention_bias|position_embeddings", re.I)
+_POSITION = re.compile(
+    r"pos(ition)?_?(emb|bias|ition)|relative_position|rel_pos|rel_(h|w|height|width)|_token|"
+    r"attention_bias|position_embeddings",
+    re.I,
+)
 _EMBEDDING = re.compile(r"(token|word|text)_?embed|embed_tokens|wte", re.I)
 _QKV = re.compile(
     r"qkv|query|(^|[._])(key|value|in_proj|c_attn)([._]|$)|(^|[._])(q|k|v|kv)(_proj|_lin)?([._]|$)|to_(q|k|v)", re.I
 )
 _ATTENTION = re.compile(r"att(n|ention)", re.I)
 _ATTENTION_OUT = re.compile(r"(^|[._])(proj|out_proj|o_proj|to_out|dense|out|o)([._]\d+)?$", re.I)
-_HEAD = {"head", "heads", "fc", "classifier", "last_linear", "logits", "classification_head", "head_dist",
-         "cls_classifier", "distillation_classifier"}
+_HEAD = {
+    "head",
+    "heads",
+    "fc",
+    "classifier",
+    "last_linear",
+    "logits",
+    "classification_head",
+    "head_dist",
+    "cls_classifier",
+    "distillation_classifier",
+}
 _STEM = re.compile(r"stem|embed|conv1|bn1|norm[01]|_token|pos_", re.I)
 _COUNTER = re.compile(
     r"\d+|[sb]\d+|(layers?|stages?|blocks?|level|conv(2d)?|features|transition|dense(block|layer)?|mixed|group|unit|"

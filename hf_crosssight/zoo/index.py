@@ -244,9 +244,7 @@ def _read_description(root: Path) -> dict[str, Any]:
     return description
 
 
-def _open_shard(
-    root: Path, shard: Mapping[str, Any]
-) -> tuple[pa.Table, dict[str, np.ndarray], dict[str, np.ndarray]]:
+def _open_shard(root: Path, shard: Mapping[str, Any]) -> tuple[pa.Table, dict[str, np.ndarray], dict[str, np.ndarray]]:
     import pyarrow.parquet as pq
 
     table = pq.read_table(_inside(root, shard["records"]), memory_map=True).cast(SCHEMA)

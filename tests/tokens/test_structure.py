@@ -78,9 +78,7 @@ def test_block_ten_stands_after_block_nine():
     assert depths == sorted(depths)
     names = [s for s in shapes(TimmViT(layers=12)) if s.name.endswith("mlp.fc1.weight")]
     assert names[2].name.startswith("blocks.10."), "safetensors sorts by name, so this order is not the network's"
-    one_each = [
-        Shape(f"blocks.{i}.mlp.fc1.weight", "F32", (64 * (i + 1), 8)) for i in sorted(range(12), key=str)
-    ]
+    one_each = [Shape(f"blocks.{i}.mlp.fc1.weight", "F32", (64 * (i + 1), 8)) for i in sorted(range(12), key=str)]
     assert [t.shape[0] for t in place_tensors(one_each)] == [64 * (i + 1) for i in range(12)]
 
 
