@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hf_crosssight.scoring import Scores, places, score_candidates
+from hf_crosssight.scoring import Scores, places, places_in, score_candidates
 
 if TYPE_CHECKING:
     from hf_crosssight.models import CrossSightModel
@@ -35,8 +35,7 @@ class Reasons:
         self, model: CrossSightModel, tokens: DatasetTokens, zoo: ZooIndex, scores: Scores, order: np.ndarray
     ) -> None:
         self.zoo = zoo
-        self.scores = scores
-        self.place = places(scores.score, zoo.model_ids)
+        self.place = places_in(order)
         self.static_place = places(scores.static, zoo.model_ids)
         self.nearest = nearest_training_datasets(model, tokens)
         self.nearby_place = self._places_nearby(model)

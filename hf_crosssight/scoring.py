@@ -58,8 +58,13 @@ def best_first(score: np.ndarray, model_ids: Sequence[str]) -> np.ndarray:
 
 def places(score: np.ndarray, model_ids: Sequence[str]) -> np.ndarray:
     """Place of each model, int64 `[M]`: 1 for the first of `best_first`."""
-    place = np.empty(len(score), dtype=np.int64)
-    place[best_first(score, model_ids)] = np.arange(1, len(score) + 1)
+    return places_in(best_first(score, model_ids))
+
+
+def places_in(order: np.ndarray) -> np.ndarray:
+    """Place of each model, int64 `[M]`, in an order `[M]` of indices, best first."""
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(1, len(order) + 1)
     return place
 
 

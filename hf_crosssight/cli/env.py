@@ -23,6 +23,9 @@ def env_command(
     """Print versions and settings, for bug reports; the token itself is never printed."""
     from huggingface_hub import constants
 
+    from hf_crosssight.hub import HubClient
+    from hf_crosssight.hub.places import crosssight_folder
+
     print_record(
         {
             "hf_crosssight": __version__,
@@ -31,10 +34,8 @@ def env_command(
             "cpus": os.cpu_count(),
             **{name: _version(name) for name in _PACKAGES},
             "endpoint": constants.ENDPOINT,
-            "cache": os.path.join(constants.HF_HOME, "crosssight"),
-            "offline": constants.is_offline_mode()
-            if hasattr(constants, "is_offline_mode")
-            else constants.HF_HUB_OFFLINE,
+            "cache": str(crosssight_folder()),
+            "offline": HubClient().offline,
             "token": bool(_token()),
         },
         format,

@@ -5,11 +5,10 @@ One Parquet file a sample in `$HF_HOME/crosssight/samples`, called after what wa
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
-import os
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..hub.places import atomic_file, crosssight_folder
 from .draw import fingerprint
 from .images import HeldImages
 from .request import SampleRequest
@@ -31,7 +31,7 @@ def sample_path(dataset: str, revision: str | None, request: SampleRequest) -> P
     from huggingface_hub import constants
 
     asked = json.dumps([FORMAT, constants.ENDPOINT, dataset, revision, asdict(request)], sort_keys=True)
-    return Path(constants.HF_HOME) / "crosssight" / "samples" / f"{hashlib.sha256(asked.encode()).hexdigest()}.parquet"
+    return crosssight_folder() / "samples" / f"{hashlib.sha256(asked.encode()).hexdigest()}.parquet"
 
 
 def store(path: Path, sample: DatasetSample) -> None:
@@ -45,20 +45,8 @@ def store(path: Path, sample: DatasetSample) -> None:
     columns = {"image": pa.array([_encoded(item) for item in sample.images.held], type=pa.binary())}
     table = pa.table(columns if labels is None else {**columns, "label": labels})
     metadata = {b"sample": json.dumps(facts).encode(), b"fingerprint": sample.fingerprint.encode()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(table.replace_schema_metadata(metadata), file, compression="none")
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with contextlib.suppress(OSError), atomic_file(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="none")
 
 
 def load(path: Path, revision: str | None = None) -> DatasetSample | None:

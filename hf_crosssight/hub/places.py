@@ -1,9 +1,11 @@
-"""Where things lie on the disk: huggingface_hub's cache, and this project's own folder beside it."""
+"""Where things lie on the disk: huggingface_hub's cache and this project's folder beside it; how they are written."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from .resolved import RepoType
@@ -36,12 +38,21 @@ def read_text(path: Path) -> str | None:
         return None
 
 
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it replaces `path` on success and vanishes on any failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # not mkstemp: the user's umask shall decide
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: another process may be reading."""
     if read_text(path) == text:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(name, path)
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

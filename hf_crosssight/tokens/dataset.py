@@ -22,6 +22,7 @@ import numpy as np
 
 from ..data.sample import DatasetSample
 from ..errors import UserError
+from ..hub.places import atomic_file, crosssight_folder
 from .clustering import cluster
 from .dataset_statistics import (
     COUNT_STATS,
@@ -34,7 +35,6 @@ from .dataset_statistics import (
 )
 from .dataset_text import TEXT_WIDTH, text_token
 from .image_encoder import ImageEncoder, default_encoder
-from .pinned_files import atomic_file, crosssight_cache
 from .pixel_statistics import PIXEL_STATS, pixel_stats
 from .prototypes import PROTOTYPE_STATS, Prototypes, build_prototypes, unit_features
 from .text import text_encoder_id
@@ -149,7 +149,7 @@ def dataset_tokens(
         UserError: there is no image, or the encoder's weights are missing or not those that were checked.
     """
     encoder = encoder or default_encoder()
-    folder = Path(cache_dir) if cache_dir is not None else crosssight_cache() / "dataset_tokens"
+    folder = Path(cache_dir) if cache_dir is not None else crosssight_folder() / "dataset_tokens"
     path = folder / f"{_cache_key(sample, encoder)}.safetensors"
     try:
         return DatasetTokens.load(path)

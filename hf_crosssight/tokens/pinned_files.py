@@ -1,8 +1,7 @@
 """Files of other packages that we load only if they are the very bytes that were checked: `verified_path`.
 
 Hashing 90 MB takes a quarter of a second, so a verdict is remembered under `$HF_HOME/crosssight/verified` together
-with the file's path, size and modification time; it is asked again as soon as one of them changes. `atomic_file` is
-how this room writes: a temporary file beside the target, then `os.replace`.
+with the file's path, size and modification time; it is asked again as soon as one of them changes.
 """
 
 from __future__ import annotations
@@ -10,31 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UserError
-
-
-def crosssight_cache() -> Path:
-    """Folder of everything this package caches: `$HF_HOME/crosssight` (not created here)."""
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HOME) / "crosssight"
-
-
-@contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it replaces `path` on success and vanishes on any failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # not mkstemp: the user's umask shall decide
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from ..hub.places import atomic_file, crosssight_folder
 
 
 def sha256_of(path: Path) -> str:
@@ -55,7 +33,7 @@ def verified_path(path: Path, sha256: str, package: str) -> Path:
     except OSError:
         raise UserError(f"The package {package} lacks its file {path.name}.", hint) from None
     facts = {"path": str(path), "size": state.st_size, "mtime_ns": state.st_mtime_ns, "sha256": sha256}
-    note = crosssight_cache() / "verified" / f"{sha256[:16]}.json"
+    note = crosssight_folder() / "verified" / f"{sha256[:16]}.json"
     if _remembered(note) == facts:
         return path
     if sha256_of(path) != sha256:

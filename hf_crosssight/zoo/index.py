@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from hf_crosssight.errors import UserError
+from hf_crosssight.hub.places import atomic_file
 from hf_crosssight.tokens.card import CARD_DIM, CARD_SPEC
 from hf_crosssight.tokens.structure import STRUCTURE_DIM, STRUCTURE_ROWS, STRUCTURE_SPEC
 from hf_crosssight.zoo.record import ModelRecord
@@ -270,9 +270,5 @@ def _write(root: Path, stem: str, suffix: str, content: bytes) -> str:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 
+from hf_crosssight.hub.places import atomic_file
 from hf_crosssight.tokens.tensor_kinds import WEIGHT_LAYERS, Tensor, place_tensors
 
 TABLE = Path(__file__).parents[1] / "assets" / "known_costs.parquet"
@@ -48,7 +49,6 @@ def known_cost(
 
 def write_table(costs: Sequence[tuple[str, int, float, float]], path: Path = TABLE) -> int:
     """Writes (key, input size, GMACs, MActs) rows of single models as one row per network; returns their number."""
-    import os
 
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -63,9 +63,8 @@ def write_table(costs: Sequence[tuple[str, int, float, float]], path: Path = TAB
         if key and agreeing >= _AGREE * len(pairs):
             rows.append({"key": key, "input_size": size, "gmacs": gmacs, "macts": macts})
     columns = [("key", pa.string()), ("input_size", pa.int32()), ("gmacs", pa.float32()), ("macts", pa.float32())]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")
-    os.replace(temporary, path)
+    with atomic_file(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), temporary, compression="zstd")
     return len(rows)
 
 

@@ -8,8 +8,9 @@ import os
 import pytest
 
 from hf_crosssight.errors import UserError
+from hf_crosssight.hub.places import atomic_file
 from hf_crosssight.tokens import pinned_files
-from hf_crosssight.tokens.pinned_files import atomic_file, verified_path
+from hf_crosssight.tokens.pinned_files import verified_path
 
 
 @pytest.fixture(autouse=True)
