@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..hub.places import atomic_file, write_text
 from .record_store import Record, RecordStore
 
 if TYPE_CHECKING:
@@ -72,12 +72,10 @@ def write_table(store: RecordStore, folder: Path, sources: Mapping[str, Iterable
     for rows, to_table in ((results, arrow_table), (subsets, _subset_table)):
         for recipe in sorted({row["recipe"] for row in rows}):
             path = folder / "data" / f"{recipe}.parquet"
-            temporary = path.with_name(f"{path.name}.{os.getpid()}")
-            pq.write_table(to_table([row for row in rows if row["recipe"] == recipe]), temporary, compression="zstd")
-            os.replace(temporary, path)
-    temporary = folder / f"README.md.{os.getpid()}"
-    temporary.write_text(card([*results, *subsets]), encoding="utf-8")
-    os.replace(temporary, folder / "README.md")
+            table = to_table([row for row in rows if row["recipe"] == recipe])
+            with atomic_file(path) as temporary:
+                pq.write_table(table, temporary, compression="zstd")
+    write_text(folder / "README.md", card([*results, *subsets]))
     return results
 
 

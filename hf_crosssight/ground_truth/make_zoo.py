@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..hub.places import atomic_file
 from .architectures import FAMILIES, build, make_trainable
 from .labelled_images import LabelledImages, expand_datasets, load_images, resized
 from .splits import balanced_rows
@@ -309,9 +310,7 @@ def _write_table(zoo: Path, organisation: str, members: Sequence[Member]) -> Non
     rows = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
     if not rows:
         return
-    temporary = zoo / f"members.csv.{os.getpid()}"
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_file(zoo / "members.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(temporary, zoo / "members.csv")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 
+from ..hub.places import atomic_file
 from .labelled_images import LabelledImages
 from .model_sources import Classifier, ModelSource
 from .training_loop import PREDICT_BATCH, input_options, is_out_of_memory, to_input
@@ -88,7 +88,6 @@ class FeatureCache:
         if known is None:
             known = np.full((len(images.labels), new.shape[1]), np.nan, dtype=np.float16)
         known[missing] = new
-        temporary = path.with_name(f"{path.stem}-{os.getpid()}.npy")
-        np.save(temporary, known)
-        os.replace(temporary, path)
+        with atomic_file(path) as temporary, temporary.open("wb") as file:  # by name np.save would add a suffix
+            np.save(file, known)
         return known
