@@ -36,7 +36,7 @@ app = typer.Typer(
 )
 
 _TableArgument = Annotated[
-    Path, typer.Argument(help="Folder, CSV or Parquet file with model_id, dataset_id, seed, accuracy.")
+    str, typer.Argument(help="Folder, CSV, Parquet file or Hub id with model_id, dataset_id, seed, accuracy.")
 ]
 _FormatOption = Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")]
 _DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")]
@@ -150,11 +150,13 @@ def info_command(
 ) -> None:
     """Describe a table: sizes, static part against interaction, agreement of recipes, throughput."""
     from hf_crosssight.evaluation.metrics import weighted_tau
+    from hf_crosssight.ground_truth.table_location import table_location
     from hf_crosssight.ground_truth.throughput import throughput
     from hf_crosssight.ground_truth.tidy_tables import load_tidy
     from hf_crosssight.ground_truth.variance import agreement
 
-    tables = load_tidy(table)
+    folder = table_location(table)
+    tables = load_tidy(folder)
     described = {name: _described(found) for name, found in tables.items()}
     names = list(tables)
     pairs = {
@@ -163,7 +165,7 @@ def info_command(
         for second in names[position + 1 :]
         if (found := agreement(tables[first], tables[second], weighted_tau))
     }
-    speed = throughput(table)
+    speed = throughput(folder)
     if format.resolve() is Format.json:
         from dataclasses import asdict
 

@@ -23,6 +23,7 @@ from .model_names import (
     transfergraph_id,
     vtab_id,
 )
+from .table_location import table_location
 from .tables import GroundTruthTable, table_from_rows
 
 Row = dict[str, object]
@@ -188,12 +189,13 @@ _READERS: dict[str, Callable[[Path], list[GroundTruthTable]]] = {
 
 
 def load_published(folder: Path | str) -> tuple[GroundTruthTable, ...]:
-    """Every published table whose file lies in `folder`, ordered by id.
+    """Every published table whose file lies in `folder`, or in the data set of the Hub of that id, ordered by id.
 
     Raises:
         UserError: if the folder does not exist, or holds none of the known tables.
+        HubError: the tables are on the Hub, and the Hub or the network is at fault.
     """
-    folder = Path(folder)
+    folder = table_location(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder", "Name the folder that holds the published tables as CSV files.")
     present = [reader for name, reader in _READERS.items() if (folder / name).is_file()]

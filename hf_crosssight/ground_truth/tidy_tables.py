@@ -1,4 +1,4 @@
-"""Tidy tables of results, ours or a user's: CSV, Parquet or a folder of them, as `GroundTruthTable`s, one a recipe.
+"""Tidy tables of results, ours or a user's: CSV, Parquet, a folder of them or a data set of the Hub, one a recipe.
 
 A table needs the columns `model_id, dataset_id, seed, accuracy`. Failed runs are left out, never read as accuracy 0.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from .table_location import table_location
 from .tables import GroundTruthTable, table_from_rows
 
 if TYPE_CHECKING:
@@ -21,10 +22,11 @@ WITHOUT_RECIPE = "results"
 
 
 def load_tidy(path: Path | str) -> dict[str, GroundTruthTable]:
-    """Tables by recipe; one named `results` where there is no column `recipe`.
+    """Tables by recipe; one named `results` where there is no column `recipe`. `path` may be a Hub id.
 
     Raises:
         UserError: no such table, or one without the columns that it needs.
+        HubError: the table is on the Hub, and the Hub or the network is at fault.
     """
     by_recipe: dict[str, list[dict[str, object]]] = {}
     for row in read_rows(path):
@@ -49,7 +51,7 @@ def read_rows(path: Path | str) -> Iterator[dict[str, object]]:
     Raises:
         UserError: as `load_tidy`.
     """
-    where = Path(path)
+    where = table_location(path)
     files = [where] if where.is_file() else _inside(where)
     if not files:
         raise UserError(f"{where} is no table", "Name a CSV or Parquet file, or a folder of them.")

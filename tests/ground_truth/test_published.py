@@ -93,7 +93,7 @@ def test_stand_ins_leave_out_targets_without_images(tmp_path):
 def test_a_folder_without_tables_is_refused(tmp_path):
     with pytest.raises(UserError, match="none of the published tables"):
         load_published(tmp_path)
-    with pytest.raises(UserError, match="not a folder"):
+    with pytest.raises(UserError, match="no table"):
         load_published(tmp_path / "nowhere")
 
 
