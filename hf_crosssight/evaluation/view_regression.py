@@ -1,0 +1,192 @@
+"""From views of models to scores on datasets: trees and ridge regression, chosen by inner folds of the training models.
+
+What a model is worth on a dataset is learnt as one output per training dataset (z-scored accuracy). A dataset's score
+is a mean of these outputs, weighted by how near the datasets' descriptors are: with an endless width it is the static
+score of a model, with a narrow one that of the dataset itself or of its nearest known one. Learner and widths are
+chosen on models held out of the training models, and for unseen datasets with each dataset's own outputs left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .metrics import weighted_tau
+
+Blocks = Sequence[np.ndarray]
+WIDTHS = (np.inf, 1.0, 0.5, 0.2)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """How features become outputs.
+
+    Attributes:
+        kind: `trees` (ExtraTrees) or `ridge`.
+        components: principal components that each wider block is reduced to; `None` leaves it as it is.
+        strength: ridge penalty, for blocks scaled to unit variance together; of trees, samples in a leaf.
+    """
+
+    kind: str
+    components: int | None
+    strength: float
+
+
+LEARNERS = (
+    Learner("trees", None, 1),
+    Learner("trees", None, 3),
+    Learner("trees", 8, 2),
+    Learner("ridge", None, 1.0),
+    Learner("ridge", None, 10.0),
+    Learner("ridge", None, 100.0),
+)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A learner with the widths that inner folds chose, for known and for unseen datasets."""
+
+    learner: Learner
+    known_width: float
+    blind_width: float
+    predict: Callable[[Blocks], np.ndarray]
+
+
+def z_targets(scores: np.ndarray) -> np.ndarray:
+    """Outputs `[m, T]` of scores `[T, m]`: z-scored by dataset; where nothing was measured, the model's mean."""
+    mean = np.nanmean(scores, axis=1, keepdims=True)
+    spread = np.nanstd(scores, axis=1, keepdims=True)
+    values = ((scores - mean) / np.maximum(spread, 1e-9)).T
+    known = np.isfinite(values)
+    own = np.where(known, values, 0).sum(1, keepdims=True) / np.maximum(known.sum(1, keepdims=True), 1)
+    return np.asarray(np.where(known, values, own))
+
+
+def dataset_weights(descriptors: np.ndarray, known: np.ndarray, width: float) -> np.ndarray:
+    """Weights `[S, T]` of T known datasets `[T, k]` for S datasets `[S, k]`; each row sums to one.
+
+    `width` is in units of the median distance between known datasets.
+    """
+    if not np.isfinite(width):
+        return np.full((len(descriptors), len(known)), 1.0 / len(known))
+    squared = ((descriptors[:, None] - known[None]) ** 2).sum(-1)
+    among = ((known[:, None] - known[None]) ** 2).sum(-1)[np.triu_indices(len(known), 1)]
+    scale = np.median(among) if len(among) else 1.0
+    logits = -squared / (2 * width**2 * max(float(scale), 1e-12))
+    weights = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(weights / weights.sum(1, keepdims=True))
+
+
+def fit(
+    blocks: Blocks,
+    scores: np.ndarray,
+    descriptors: np.ndarray,
+    parents: Sequence[str],
+    inner: Sequence[np.ndarray],
+    *,
+    seed: int = 0,
+    learners: Sequence[Learner] = LEARNERS,
+    trees: int = 150,
+) -> Fitted:
+    """The learner and widths that do best on inner folds, fitted to all training models.
+
+    Args:
+        blocks: features `[m, F]`, one array a view.
+        scores: `[T, m]`, NaN where nothing was measured.
+        descriptors: `[T, k]` of the datasets.
+        parents: T names; datasets of one parent count as one for the choice of `blind_width`.
+        inner: arrays of model indices, each held out in turn.
+        seed: of the trees.
+        learners: candidates; the first wins a tie.
+        trees: in the final forest (a third of them in inner folds).
+    """
+    targets = z_targets(scores)
+    best: tuple[float, Learner, np.ndarray] | None = None
+    for learner in learners:
+        held = _held_out_outputs(learner, blocks, targets, inner, seed, max(trees // 3, 20))
+        value = max(_agreement(held, scores, descriptors, parents, w, blind=False) for w in WIDTHS)
+        if best is None or value > best[0] + 1e-9:
+            best = value, learner, held
+    assert best is not None
+    _, learner, held = best
+    known, blind = (
+        max(WIDTHS, key=lambda w: _agreement(held, scores, descriptors, parents, w, blind=unseen))
+        for unseen in (False, True)
+    )
+    return Fitted(learner, known, blind, fit_learner(learner, blocks, targets, seed, trees))
+
+
+def _held_out_outputs(
+    learner: Learner, blocks: Blocks, targets: np.ndarray, inner: Sequence[np.ndarray], seed: int, trees: int
+) -> np.ndarray:
+    """Outputs `[m, T]` of each model by a learner that did not see its inner fold."""
+    held = np.zeros_like(targets)
+    for fold in inner:
+        rest = np.setdiff1d(np.arange(len(targets)), fold)
+        predict = fit_learner(learner, [block[rest] for block in blocks], targets[rest], seed, trees)
+        held[fold] = predict([block[fold] for block in blocks])
+    return held
+
+
+def _agreement(
+    outputs: np.ndarray,
+    scores: np.ndarray,
+    descriptors: np.ndarray,
+    parents: Sequence[str],
+    width: float,
+    *,
+    blind: bool,
+) -> float:
+    """Mean weighted tau over datasets of mixed outputs; `blind` leaves out the outputs of the dataset's own parent."""
+    names, found = np.asarray(parents, dtype=object), []
+    for row, own in enumerate(scores):
+        kept = np.flatnonzero(names != names[row]) if blind else np.arange(len(scores))
+        measured = np.isfinite(own)
+        if len(kept) and measured.sum() > 2:
+            weights = dataset_weights(descriptors[row : row + 1], descriptors[kept], width)[0]
+            found.append(weighted_tau(outputs[measured][:, kept] @ weights, own[measured]))
+    return float(np.mean(found)) if found else 0.0
+
+
+def fit_learner(
+    learner: Learner, blocks: Blocks, targets: np.ndarray, seed: int, trees: int
+) -> Callable[[Blocks], np.ndarray]:
+    """A learner fitted to targets `[m, T]`; it maps blocks of other models to outputs `[m', T]`."""
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.linear_model import Ridge
+
+    scale = _scaling(blocks, learner.components, unit_blocks=learner.kind == "ridge")
+    features = scale(blocks)
+    if learner.kind == "trees":
+        model = ExtraTreesRegressor(
+            trees, min_samples_leaf=int(learner.strength), max_features=0.5, random_state=seed, n_jobs=1
+        )
+    else:
+        model = Ridge(alpha=learner.strength)
+    model.fit(features, targets)
+    return lambda others: np.asarray(model.predict(scale(others))).reshape(-1, targets.shape[1])
+
+
+def _scaling(blocks: Blocks, components: int | None, *, unit_blocks: bool) -> Callable[[Blocks], np.ndarray]:
+    """Standardised (by the training models) and joined blocks; of `unit_blocks` each has a variance of one in all."""
+    fitted = []
+    for block in blocks:
+        mean, spread = block.mean(0), block.std(0)
+        kept = spread > 1e-6
+        directions = None
+        if components is not None and kept.sum() > components:
+            whole = (block[:, kept] - mean[kept]) / spread[kept]
+            directions = np.linalg.svd(whole, full_matrices=False)[2][:components].T
+        fitted.append((mean, spread, kept, directions, np.sqrt(max(int(kept.sum()), 1)) if unit_blocks else 1.0))
+
+    def apply(others: Blocks) -> np.ndarray:
+        parts = []
+        for block, (mean, spread, kept, directions, size) in zip(others, fitted, strict=True):
+            part = np.clip((block[:, kept] - mean[kept]) / spread[kept], -10, 10)
+            parts.append((part if directions is None else part @ directions) / size)
+        joined = np.hstack(parts)
+        return joined if joined.shape[1] else np.zeros((len(joined), 1))
+
+    return apply
