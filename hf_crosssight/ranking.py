@@ -128,6 +128,7 @@ def rank(
     with clock.step("dataset_tokens"):
         tokens = _tokens_for(sample, loaded, client, progress)
     with clock.step("ranking"):
+        candidates = candidates.with_views(list(loaded.model.config.view_shapes))
         scores = score_candidates(loaded.model, tokens.values, candidates)
         recommendations = _recommend(loaded.model, tokens, candidates, scores, top)
 
@@ -138,7 +139,7 @@ def rank(
         zoo=_describe_zoo(whole_zoo, selection),
         shortlist=None,
         timing_s=clock.report(),
-        warnings=(*sample.warnings, *tokens.warnings, *_describe_skipped(whole_zoo)),
+        warnings=(*sample.warnings, *tokens.warnings, *whole_zoo.notes, *_describe_skipped(whole_zoo)),
     )
 
 

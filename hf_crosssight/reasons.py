@@ -35,6 +35,7 @@ class Reasons:
         self, model: CrossSightModel, tokens: DatasetTokens, zoo: ZooIndex, scores: Scores, order: np.ndarray
     ) -> None:
         self.zoo = zoo
+        self.views = tuple(model.config.view_shapes)
         self.place = places_in(order)
         self.static_place = places(scores.static, zoo.model_ids)
         self.nearest = nearest_training_datasets(model, tokens)
@@ -67,7 +68,8 @@ class Reasons:
         return f"{static}; your dataset moves it {'up' if moved > 0 else 'down'} by {abs(moved)}"
 
     def _blind_spots(self, index: int) -> str:
-        missing = [name for name, present in self.zoo.view_mask.items() if not present[index]]
+        masks = self.zoo.view_mask
+        missing = [name for name in self.views if name not in masks or not masks[name][index]]
         return f"judged without its {' and '.join(missing)}" if missing else ""
 
     def _places_nearby(self, model: CrossSightModel) -> np.ndarray | None:

@@ -37,12 +37,25 @@ class Scores:
 
 
 def score_candidates(model: CrossSightModel, dataset_tokens: np.ndarray, zoo: ZooIndex) -> Scores:
-    """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is gated residual plus match."""
+    """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is gated residual plus match.
+
+    The ranker is given the views that it was trained to read; those that the zoo lacks count as missing.
+
+    Raises:
+        UserError: the zoo has none of them, or of another shape.
+    """
     from hf_crosssight.tokens.word_match import evidence_of
 
-    evidence = evidence_of(model, dataset_tokens, zoo.views)
+    read = zoo.with_views(list(model.config.view_shapes))
+    if not read.views:
+        wanted, held = (", ".join(names) or "none" for names in (model.config.view_shapes, zoo.views))
+        raise UserError(
+            f"the ranker reads the views {wanted}, the zoo '{zoo.id}' holds {held}",
+            "build the zoo with the views that the ranker reads (zoo build --views, zoo upgrade --views)",
+        )
+    evidence = evidence_of(model, dataset_tokens, read.views) if "card" in read.views else None
     try:
-        output = model.score_zoo(dataset_tokens, zoo.views, zoo.view_mask, evidence=evidence)
+        output = model.score_zoo(dataset_tokens, read.views, read.view_mask, evidence=evidence)
     except ValueError as error:  # the models room knows no errors of ours
         raise UserError(
             f"the ranker cannot read the zoo '{zoo.id}': {error}", "use a ranker and a zoo of the same version"

@@ -53,7 +53,7 @@ def published_zoo(
         if model_id in places:
             zoo, row = places[model_id]
             record = zoo.record(row)
-            entries.append((record, {name: np.asarray(view[row]) for name, view in zoo.views.items()}))
+            entries.append((record, zoo.views_of(row)))
         else:
             model = published_model(model_id) or (hub_model(model_id, facts[model_id]) if model_id in facts else None)
             if model is None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hf_crosssight.errors import UserError
-from hf_crosssight.zoo.index import VIEW_SHAPES, ZooIndex, is_index
+from hf_crosssight.tokens.views import VIEWS
+from hf_crosssight.zoo.index import ZooIndex, is_index
 from hf_crosssight.zoo.record import ModelRecord
 
 MEASURED = [{"device": "rtx4090", "precision": "amp", "compiler": "eager", "batch_size": 256, "throughput": 1000.0}]
@@ -29,14 +30,17 @@ def record(number: int) -> ModelRecord:
     )
 
 
+HELD = ("structure", "card")
+
+
 def zoo_of(count: int, *, shared: bool = False) -> ZooIndex:
     """A zoo of random views; `shared` rows are the same for all models but one number."""
     rng = np.random.default_rng(0)
     entries = []
     for number in range(count):
-        views = {name: rng.normal(size=shape).astype(np.float32) for name, shape in VIEW_SHAPES.items()}
+        views = {name: rng.normal(size=VIEWS[name].shape).astype(np.float32) for name in HELD}
         if shared:
-            views = {name: np.ones(shape, np.float32) * (number % 2) for name, shape in VIEW_SHAPES.items()}
+            views = {name: np.ones(VIEWS[name].shape, np.float32) * (number % 2) for name in HELD}
         if number == 1:
             views.pop("card")
         entries.append((record(number), views))
@@ -51,7 +55,7 @@ def test_saved_index_opens_as_it_was(tmp_path: Path, shared: bool):
     assert opened.id == str(tmp_path / "index")
     assert opened.model_ids == [f"acme/m{number}" for number in range(7)]
     assert [opened.record(i) for i in range(7)] == [record(i) for i in range(7)]
-    for name in VIEW_SHAPES:
+    for name in HELD:
         np.testing.assert_array_equal(opened.views[name], zoo.views[name])
         np.testing.assert_array_equal(opened.view_mask[name], zoo.view_mask[name])
     assert opened.view_mask["card"].tolist() == [True, False, True, True, True, True, True]
@@ -107,6 +111,8 @@ def test_an_interrupted_save_leaves_the_old_index(tmp_path: Path, monkeypatch: p
 def test_a_view_of_another_shape_is_refused():
     with pytest.raises(ValueError, match="does not fit"):
         ZooIndex.from_entries([(record(1), {"structure": np.zeros((3, 3))})])
+    with pytest.raises(ValueError, match="does not fit"):
+        ZooIndex.from_entries([(record(1), {"dreams": np.zeros((3, 3))})])
 
 
 def test_a_folder_that_is_no_index(tmp_path: Path):
@@ -118,19 +124,66 @@ def test_a_folder_that_is_no_index(tmp_path: Path):
         ZooIndex.open(tmp_path)
 
 
+def change_specs(folder: Path, **specs: str) -> None:
+    """Makes an index one that was built to other specifications."""
+    path = folder / "index.json"
+    description = json.loads(path.read_text())
+    description["specs"] |= specs
+    path.write_text(json.dumps(description))
+
+
 @pytest.mark.parametrize(("key", "value"), [("structure", "structure/99"), ("card", "card/0")])
-def test_another_version_names_both(tmp_path: Path, key: str, value: str):
+def test_a_view_of_another_version_is_left_out_and_told(tmp_path: Path, key: str, value: str):
     zoo_of(2).save(tmp_path)
     assert is_index(tmp_path)
-    path = tmp_path / "index.json"
-    description = json.loads(path.read_text())
-    ours = description["specs"][key]
-    description["specs"][key] = value
-    path.write_text(json.dumps(description))
+    assert ZooIndex.open(tmp_path).notes == ()
+    change_specs(tmp_path, **{key: value})
+    opened = ZooIndex.open(tmp_path)
+    assert set(opened.views) == set(opened.view_mask) == {*HELD} - {key}
+    assert len(opened.notes) == 1
+    assert value in opened.notes[0]
+    assert VIEWS[key].spec in opened.notes[0]
+
+
+def test_an_index_of_which_nothing_can_be_read_names_both_versions(tmp_path: Path):
+    zoo_of(2).save(tmp_path)
+    change_specs(tmp_path, structure="structure/99", card="card/0")
     with pytest.raises(UserError) as caught:
         ZooIndex.open(tmp_path)
-    assert value in caught.value.what
-    assert ours in caught.value.what
+    for said in ("structure/99", VIEWS["structure"].spec, "card/0", VIEWS["card"].spec):
+        assert said in caught.value.what
+    assert "zoo upgrade" in caught.value.hint
+
+
+def test_a_view_that_this_release_does_not_know_is_left_out(tmp_path: Path):
+    zoo_of(2).save(tmp_path)
+    change_specs(tmp_path, dreams="dreams/1")
+    opened = ZooIndex.open(tmp_path)
+    assert tuple(opened.views) == HELD
+    assert "no such view" in opened.notes[0]
+
+
+def test_any_subset_of_views_is_kept_and_joined(tmp_path: Path):
+    zoo = zoo_of(5)
+    zoo.with_views(["card"]).save(tmp_path / "cards")
+    cards = ZooIndex.open(tmp_path / "cards")
+    assert tuple(cards.views) == ("card",)
+    both = cards.joined(zoo.with_views(["structure"]))
+    assert tuple(both.views) == HELD
+    assert both.view_mask["card"].tolist() == [True, False, True, True, True] + [False] * 5
+    assert both.view_mask["structure"].tolist() == [False] * 5 + [True] * 5
+    np.testing.assert_array_equal(both.views["structure"][5:], zoo.views["structure"])
+    assert both.views_of(1).keys() == set()
+    assert both.views_of(0).keys() == {"card"}
+
+
+def test_what_nobody_asks_for_is_not_read(tmp_path: Path):
+    zoo_of(5).save(tmp_path)
+    some = ZooIndex.open(tmp_path).take([3, 1])
+    unread = next(tmp_path.glob("structure-*.safetensors"))
+    np.testing.assert_array_equal(some.views["card"][0], zoo_of(5).views["card"][3])
+    assert callable(some.views._views["structure"]), unread.name
+    np.testing.assert_array_equal(some.views["structure"][1], zoo_of(5).views["structure"][1])
 
 
 @pytest.mark.parametrize("pattern", ["structure-*.safetensors", "records-*.parquet"])
