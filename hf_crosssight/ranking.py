@@ -128,8 +128,8 @@ def rank(
     with clock.step("dataset_tokens"):
         tokens = _tokens_for(sample, loaded, client, progress)
     with clock.step("ranking"):
-        candidates = candidates.with_views(list(loaded.model.config.view_shapes))
         scores = score_candidates(loaded.model, tokens.values, candidates)
+        candidates = candidates.with_views(list(loaded.model.config.view_shapes))
         recommendations = _recommend(loaded.model, tokens, candidates, scores, top)
 
     return Ranking(
