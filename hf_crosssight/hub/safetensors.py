@@ -1,4 +1,4 @@
-"""Headers of safetensors files: which tensors a model has, read without its weights, from a folder or from the Hub.
+"""The header of a safetensors file: which tensors it holds and where, read without its weights.
 
 A header comes from a stranger, so nothing in it is believed before it is checked: its length, its JSON, each dtype,
 shape and offset, and that the tensors fill the file without overlap or gap, as the format demands.
@@ -12,40 +12,20 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeGuard
 
 from hf_crosssight.errors import UserError
 
-from .header_cache import keep_header, kept_header
-from .ids import check_path
-from .tensor_info import TensorInfo
+from .tensor_info import DTYPE_BITS, TensorInfo
 
 if TYPE_CHECKING:
-    from .client import HubClient
     from .ranges import RangedFile
-    from .resolved import ResolvedRepo
 
-SINGLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 MAX_HEADER = 25_000_000
 """Bytes; the limit of huggingface_hub as well. A real header of 200,000 tensors stays below it."""
 
 MAX_DIMENSIONS = 32
-DTYPE_BITS = (
-    {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6}
-    | dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E5M2FNUZ", "F8_E4M3FNUZ"), 8)
-    | dict.fromkeys(("I16", "U16", "F16", "BF16"), 16)
-    | dict.fromkeys(("I32", "U32", "F32"), 32)
-    | dict.fromkeys(("I64", "U64", "F64", "C64"), 64)
-)
-"""Bits of one element, by the format's dtype names."""
-
-# Most headers of image models fit, so that one request does.
-_FIRST_READ = 1 << 15
-_LARGEST_INDEX = 100 << 20
 
 
 class SafetensorsError(UserError):
@@ -73,107 +53,8 @@ def read_header(source: str | os.PathLike | BinaryIO | RangedFile, name: str | N
     size = source.seek(0, os.SEEK_END)
     source.seek(0)
     length = _header_length(source.read(8), size, called)
-    header = _parse(source.read(length), called)
+    header = parse_json(source.read(length), called)
     return _check_tensors(header, 8 + length, size, called)
-
-
-def folder_tensors(folder: str | os.PathLike) -> list[TensorInfo]:
-    """The tensors of a model's folder, in one file or in shards.
-
-    Raises:
-        UserError: there is no safetensors file, or it is ambiguous which one is the model.
-        SafetensorsError: a file is not sound, or the shards do not fit their index.
-    """
-    root = Path(folder)
-    names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
-    chosen = choose_weights(names, str(folder))
-    if chosen != INDEX:
-        return read_header(root / chosen, chosen)
-    with (root / INDEX).open("rb") as file:
-        shards = parse_index(file.read(_LARGEST_INDEX + 1), names)
-    return _join({shard: read_header(root / shard, shard) for shard in sorted(set(shards.values()))}, shards)
-
-
-def repo_tensors(client: HubClient, repo: ResolvedRepo) -> list[TensorInfo]:
-    """The tensors of a model of the Hub: a request or two a file, some kilobytes each, no weights; once a commit.
-
-    Raises:
-        UserError, SafetensorsError: as for `folder_tensors`.
-        HubError: the Hub fails.
-    """
-    names = [file.path for file in repo.files]
-    chosen = choose_weights(names, str(repo))
-
-    def header(path: str) -> list[TensorInfo]:
-        kept = kept_header(repo, path)
-        if kept is not None:
-            return kept
-        with client.open(repo, path, block_size=_FIRST_READ) as file:
-            tensors = read_header(file, path)
-        keep_header(repo, path, tensors)
-        return tensors
-
-    if chosen != INDEX:
-        return header(chosen)
-    entry = repo.file(INDEX)
-    if entry is not None and (entry.size or 0) > _LARGEST_INDEX:
-        raise SafetensorsError(INDEX, f"it is larger than {_LARGEST_INDEX >> 20} MB")
-    shards = parse_index(client.download(repo, INDEX).read_bytes(), names)
-    paths = sorted(set(shards.values()))
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        return _join(dict(zip(paths, pool.map(header, paths), strict=True)), shards)
-
-
-def choose_weights(names: Iterable[str], where: str) -> str:
-    """The file to begin with: `model.safetensors`, its index, else the only other safetensors file at the top.
-
-    Raises:
-        UserError: there is none, or there are several.
-    """
-    files = list(names)
-    for usual in (SINGLE, INDEX):
-        if usual in files:
-            return usual
-    others = [name for name in files if name.endswith(".safetensors") and "/" not in name]
-    if len(others) == 1:
-        return others[0]
-    if others:
-        raise UserError(f"{where} has several safetensors files and no {SINGLE}: {', '.join(others[:4])}.", "")
-    raise UserError(f"{where} has no {SINGLE}.", "Models need safetensors weights; pickles are never loaded.")
-
-
-def parse_index(content: bytes, names: Iterable[str]) -> dict[str, str]:
-    """Tensor name → shard of a sharded model's index; a shard must be a plain file name among `names`.
-
-    Raises:
-        SafetensorsError: the index is broken or names a file that is elsewhere or missing.
-    """
-    if len(content) > _LARGEST_INDEX:
-        raise SafetensorsError(INDEX, f"it is larger than {_LARGEST_INDEX >> 20} MB")
-    weight_map = _parse(content, INDEX).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise SafetensorsError(INDEX, "it has no weight_map")
-    there = set(names)
-    for shard in set(map(str, weight_map.values())):
-        try:
-            check_path(shard)
-        except UserError as error:
-            raise SafetensorsError(INDEX, f"it names a shard outside the repository, {shard[:80]!r}") from error
-        if not shard.endswith(".safetensors") or shard not in there:
-            raise SafetensorsError(INDEX, f"it names a shard that is not there, {shard[:80]!r}")
-    return {name: str(shard) for name, shard in weight_map.items()}
-
-
-def _join(headers: dict[str, list[TensorInfo]], shards: dict[str, str]) -> list[TensorInfo]:
-    """All shards' tensors in one list, if they are exactly those that the index promises."""
-    tensors = [tensor for header in headers.values() for tensor in header]
-    held = {tensor.name: tensor.file for tensor in tensors}
-    if len(held) < len(tensors):
-        raise SafetensorsError(INDEX, "a tensor stands in two shards")
-    wrong = next((name for name, shard in shards.items() if held.get(name) != shard), None)
-    if wrong is not None:
-        raise SafetensorsError(INDEX, f"shard {shards[wrong]} does not hold {wrong[:80]!r}")
-    return tensors
 
 
 def _header_length(first: bytes, size: int, name: str) -> int:
@@ -187,7 +68,7 @@ def _header_length(first: bytes, size: int, name: str) -> int:
     return length
 
 
-def _parse(content: bytes, name: str) -> dict[str, Any]:
+def parse_json(content: bytes, name: str) -> dict[str, Any]:
     """A JSON object without surprises: UTF-8, no key twice, no NaN, not nested beyond reason."""
     try:
         parsed = json.loads(

@@ -7,17 +7,19 @@ that leave the folder are not followed: a zoo folder may come from a stranger.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hf_crosssight.errors import CrossSightError, UserError
-from hf_crosssight.hub.safetensors import folder_tensors
+from hf_crosssight.hub.weight_files import folder_tensors
 from hf_crosssight.tokens.card_reading import read_card
+from hf_crosssight.tokens.tensor_kinds import Tensor
 from hf_crosssight.zoo.index import ZooIndex
 from hf_crosssight.zoo.model_facts import ModelFacts, facts_from_repo, index_of
 from hf_crosssight.zoo.repo_files import (
     CONFIG,
     IMAGE_PROCESSOR,
+    LARGEST_TEXT,
     README,
     UnreadableRepoError,
     check_files,
@@ -28,7 +30,6 @@ from hf_crosssight.zoo.repo_files import (
 
 Progress = Callable[[str, int, int | None], None]
 
-_LARGEST_TEXT = 8 << 20  # bytes of a config or README; label lists of 20,000 classes take about one
 _NAMED_REASONS = 5
 
 
@@ -39,24 +40,25 @@ def read_folder(folder: str | Path, *, progress: Progress | None = None) -> ZooI
         UserError: the folder holds no model that can be used; the message names the reasons.
     """
     root = Path(folder)
-    repos = list(_repos(root))
+    repos = list(model_folders(root))
     models: list[ModelFacts] = []
     skipped: list[tuple[str, str]] = []
     for done, (model_id, path) in enumerate(repos):
         if progress is not None:
             progress("reading models", done, len(repos))
         try:
-            models.append(_read_repo(root, model_id, path))
+            check_folder(root, path)
+            models.append(folder_facts(model_id, path, folder_tensors(path)))
         except (UnreadableRepoError, CrossSightError, OSError) as error:
             skipped.append((model_id, _reason(error)))
     if progress is not None:
         progress("reading models", len(repos), len(repos))
     if not models:
-        raise _nothing_usable(root, skipped)
+        raise nothing_usable(root, skipped)
     return index_of(models, id=str(folder), skipped=tuple(skipped))
 
 
-def _repos(root: Path) -> Iterator[tuple[str, Path]]:
+def model_folders(root: Path) -> Iterator[tuple[str, Path]]:
     """(id, folder) of every model repository one or two levels down, by name."""
     for path in _subfolders(root):
         if looks_like_repo(_names(path)):
@@ -81,32 +83,45 @@ def _names(path: Path) -> list[str]:
         return []
 
 
-def _read_repo(root: Path, model_id: str, path: Path) -> ModelFacts:
+def check_folder(root: Path, path: Path) -> None:
+    """Raises `UnreadableRepoError` unless a model's folder holds what is needed, and nothing from outside `root`."""
     names = _names(path)
     for entry in (path, *(path / name for name in names)):
         if not entry.resolve().is_relative_to(root.resolve()):
             raise UnreadableRepoError(f"{entry.name} is a link that leaves the folder")
     check_files(names)
-    config = parse_config(_content(path / CONFIG))
-    readme = (_content(path / README) or b"").decode("utf-8", "replace")
+
+
+def folder_facts(
+    model_id: str, path: Path, tensors: Sequence[Tensor], *, revision: str | None = None, params: int | None = None
+) -> ModelFacts:
+    """What the small files of a model's folder and its tensors tell.
+
+    Raises:
+        UnreadableRepoError: its config.json cannot be read.
+    """
+    config = parse_config(small_file(path / CONFIG))
+    readme = (small_file(path / README) or b"").decode("utf-8", "replace")
     return facts_from_repo(
         model_id,
         config,
         read_card(readme, config, model_id),
-        folder_tensors(path),
-        image_processor=parse_optional(_content(path / IMAGE_PROCESSOR)),
+        tensors,
+        revision=revision,
+        image_processor=parse_optional(small_file(path / IMAGE_PROCESSOR)),
         source="folder",
+        params=params,
     )
 
 
-def _content(path: Path) -> bytes | None:
+def small_file(path: Path) -> bytes | None:
     """A small file's bytes; `None` where there is none."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        content = file.read(_LARGEST_TEXT + 1)
-    if len(content) > _LARGEST_TEXT:
-        raise UnreadableRepoError(f"its {path.name} is larger than {_LARGEST_TEXT >> 20} MB")
+        content = file.read(LARGEST_TEXT + 1)
+    if len(content) > LARGEST_TEXT:
+        raise UnreadableRepoError(f"its {path.name} is larger than {LARGEST_TEXT >> 20} MB")
     return content
 
 
@@ -114,7 +129,8 @@ def _reason(error: Exception) -> str:
     return error.what if isinstance(error, CrossSightError) else str(error)
 
 
-def _nothing_usable(root: Path, skipped: list[tuple[str, str]]) -> UserError:
+def nothing_usable(root: Path, skipped: Sequence[tuple[str, str]]) -> UserError:
+    """The error of a folder of which no model can be used: what it is, or why not."""
     wanted = "A zoo folder has sub-folders name/ or org/name/ with config.json and *.safetensors."
     if not root.is_dir():
         return UserError(f"There is no folder {root}.", "Name a zoo folder, an index folder, a Hub id or `starter`.")

@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from hf_crosssight.errors import UserError
 from hf_crosssight.hub import HubClient
-from hf_crosssight.hub.safetensors import MAX_HEADER, SafetensorsError, folder_tensors, read_header, repo_tensors
+from hf_crosssight.hub.safetensors import MAX_HEADER, SafetensorsError, read_header
+from hf_crosssight.hub.weight_files import folder_tensors, repo_tensors
 
 
 def written(header, data=b"", length=None):
