@@ -88,12 +88,14 @@ class PlacedTensor:
         shape (`tuple[int, ...]`): in torch's layout (`[out, in, kh, kw]`).
         depth (`float`): 0 at the input, 1 at the output.
         integer (`bool`): whether the values are stored as integers of at most 8 bits.
+        name (`str`): its key in the header; the parts of a fused tensor share one.
     """
 
     kind: str
     shape: tuple[int, ...]
     depth: float
     integer: bool
+    name: str = ""
 
     @property
     def numel(self) -> int:
@@ -110,6 +112,7 @@ class _Entry:
     leaf: str
     shape: tuple[int, ...]
     integer: bool
+    key: str
 
 
 def place_tensors(tensors: Iterable[Tensor], num_labels: int | None = None) -> list[PlacedTensor]:
@@ -127,7 +130,7 @@ def place_tensors(tensors: Iterable[Tensor], num_labels: int | None = None) -> l
         depth = position / max(len(entries) - 1, 1)
         kind = "stem" if entry is stem else "head" if entry in head else _kind(entry, entry.module in ranks)
         for shape in _unfused(entry, kind):
-            placed.append(PlacedTensor(kind, shape, depth, entry.integer))
+            placed.append(PlacedTensor(kind, shape, depth, entry.integer, entry.key))
     return placed
 
 
@@ -142,7 +145,7 @@ def _entry(tensor: Tensor) -> _Entry | None:
     module, _, leaf = tensor.name.replace("/", ".").rpartition(".")
     if leaf == "kernel" and len(shape) >= 2:  # Keras and Flax write [kh, kw, in, out]
         shape = (shape[-1], shape[-2], *shape[:-2])
-    return _Entry(tensor.name.replace("/", "."), module, leaf, shape, small_integer)
+    return _Entry(tensor.name.replace("/", "."), module, leaf, shape, small_integer, tensor.name)
 
 
 def _network_order(entries: list[_Entry]) -> list[_Entry]:
