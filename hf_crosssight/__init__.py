@@ -20,6 +20,8 @@ _HOME_OF = {
     "CrossSightModel": "models",
     "CrossSightOutput": "models",
     "CrossSightFeatureExtractor": "models",
+    "Arch2VecConfig": "models",
+    "Arch2VecModel": "models",
     "ModelRankingPipeline": "pipeline",
     "CrossSightError": "errors",
     "UserError": "errors",

@@ -20,20 +20,24 @@ _registered = False
 
 
 def register() -> None:
-    """Registers configuration, model, feature extractor and pipeline task with transformers; once is enough."""
+    """Registers ranker, feature extractor, weight encoder and pipeline task with transformers; once is enough."""
     global _registered
     if _registered or _pipeline_is_half_imported():  # that module calls back when it is whole
         return
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoProcessor
     from transformers.pipelines import PIPELINE_REGISTRY
 
+    from hf_crosssight.models.configuration_arch2vec import Arch2VecConfig
     from hf_crosssight.models.configuration_crosssight import CrossSightConfig
     from hf_crosssight.models.feature_extraction_crosssight import CrossSightFeatureExtractor
+    from hf_crosssight.models.modeling_arch2vec import Arch2VecModel
     from hf_crosssight.models.modeling_crosssight import CrossSightModel
     from hf_crosssight.pipeline import ModelRankingPipeline
 
     AutoConfig.register(CrossSightConfig.model_type, CrossSightConfig, exist_ok=True)
     AutoModel.register(CrossSightConfig, CrossSightModel, exist_ok=True)
+    AutoConfig.register(Arch2VecConfig.model_type, Arch2VecConfig, exist_ok=True)
+    AutoModel.register(Arch2VecConfig, Arch2VecModel, exist_ok=True)
     AutoFeatureExtractor.register(CrossSightConfig, CrossSightFeatureExtractor, exist_ok=True)
     # Without this, AutoProcessor tries an image processor first, which asks to run the code that a repository carries.
     AutoProcessor.register(CrossSightConfig, CrossSightFeatureExtractor, exist_ok=True)
@@ -46,11 +50,18 @@ def register() -> None:
 
 
 def carry_code() -> None:
-    """From now on `save_pretrained` and `push_to_hub` of a ranker write its code too, for `trust_remote_code=True`."""
+    """From now on `save_pretrained` and `push_to_hub` of a ranker or weight encoder write its code too.
+
+    What they wrote loads with `trust_remote_code=True`.
+    """
+    from hf_crosssight.models.configuration_arch2vec import Arch2VecConfig
     from hf_crosssight.models.configuration_crosssight import CrossSightConfig
     from hf_crosssight.models.feature_extraction_crosssight import CrossSightFeatureExtractor
+    from hf_crosssight.models.modeling_arch2vec import Arch2VecModel
     from hf_crosssight.models.modeling_crosssight import CrossSightModel
 
+    Arch2VecConfig.register_for_auto_class()
+    Arch2VecModel.register_for_auto_class("AutoModel")
     CrossSightConfig.register_for_auto_class()
     CrossSightModel.register_for_auto_class("AutoModel")
     CrossSightFeatureExtractor.register_for_auto_class("AutoFeatureExtractor")

@@ -1,4 +1,4 @@
-"""What is learnt: the ranker's configuration, network and feature extractor.
+"""What is learnt: configuration and network of the ranker and of the weight encoder, and the feature extractor.
 
 The other files of this room import torch, transformers and one another only, so that `save_pretrained` can copy them
 into a repository that loads with `trust_remote_code=True`. Names load on first use.
@@ -15,6 +15,10 @@ from typing import Any
 import transformers  # noqa: F401
 
 _HOME_OF = {
+    "Arch2VecConfig": "configuration_arch2vec",
+    "Arch2VecModel": "modeling_arch2vec",
+    "Arch2VecOutput": "modeling_arch2vec",
+    "Arch2VecPreTrainedModel": "modeling_arch2vec",
     "CrossSightConfig": "configuration_crosssight",
     "CrossSightModel": "modeling_crosssight",
     "CrossSightOutput": "modeling_crosssight",

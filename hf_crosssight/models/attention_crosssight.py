@@ -119,7 +119,7 @@ class CrossSightDecoderLayer(GradientCheckpointingLayer):
     def __init__(self, config: CrossSightConfig):
         super().__init__()
         self.self_attention: CrossSightAttention | None = None
-        if config.model_self_attention:
+        if getattr(config, "model_self_attention", False):  # the weight encoder's blocks have no such field
             self.self_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
             self.self_attention = CrossSightAttention(config)
         self.cross_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)

@@ -5,12 +5,9 @@ from dataclasses import field
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
-from huggingface_hub.errors import (
-    StrictDataclassClassValidationError,
-    StrictDataclassError,
-    StrictDataclassFieldValidationError,
-)
 from transformers import PreTrainedConfig
+
+from .checked_fields import raise_value_errors, require
 
 LOSSES = ("listmle", "gaussian_mse", "pairwise")
 DATASET_PARTS = ("kind", "prototype", "stats", "global", "text")
@@ -30,23 +27,6 @@ AT_LEAST_ONE = (
 )
 NOT_NEGATIVE = ("evidence_size", "encoder_layers", "num_references", "gate_scale")
 SHARES = ("hidden_dropout", "attention_dropout", "dataset_token_dropout", "view_dropout", "set_dropout")
-
-
-class CrossSightFieldError(StrictDataclassFieldValidationError, ValueError):
-    """A field has a value of the wrong type."""
-
-
-class CrossSightConfigError(StrictDataclassClassValidationError, ValueError):
-    """A field's value is out of range, or two fields contradict each other."""
-
-
-def _as_value_error(error: StrictDataclassError) -> ValueError:
-    field_at_fault = isinstance(error, StrictDataclassFieldValidationError)
-    kind: type[CrossSightFieldError | CrossSightConfigError]
-    kind = CrossSightFieldError if field_at_fault else CrossSightConfigError
-    converted = kind.__new__(kind)
-    converted.args = error.args
-    return converted
 
 
 @strict
@@ -179,33 +159,33 @@ class CrossSightConfig(PreTrainedConfig):
     def validate_sizes(self) -> None:
         """Sizes are positive, shares lie in [0, 1), heads divide the width."""
         for name in AT_LEAST_ONE:
-            _require(getattr(self, name) >= 1, f"{name} must be at least 1")
+            require(getattr(self, name) >= 1, f"{name} must be at least 1")
         for name in NOT_NEGATIVE:
-            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+            require(getattr(self, name) >= 0, f"{name} must not be negative")
         for name in SHARES:
-            _require(0.0 <= getattr(self, name) < 1.0, f"{name} must lie in [0, 1)")
-        _require(
+            require(0.0 <= getattr(self, name) < 1.0, f"{name} must lie in [0, 1)")
+        require(
             self.hidden_size % self.num_attention_heads == 0,
             f"hidden_size {self.hidden_size} is no multiple of num_attention_heads {self.num_attention_heads}",
         )
 
     def validate_inputs(self) -> None:
         """The layout of dataset tokens and the shapes of views can hold."""
-        _require(
+        require(
             set(self.dataset_layout) == set(DATASET_PARTS),
             f"dataset_layout must name {', '.join(DATASET_PARTS)}, got {', '.join(self.dataset_layout)}",
         )
         for name, span in self.dataset_layout.items():
-            _require(
+            require(
                 len(span) == 2 and 0 <= span[0] <= span[1] <= self.dataset_token_dim,
                 f"dataset_layout['{name}'] = {span} is no [start, stop] within {self.dataset_token_dim} columns",
             )
         kind = self.dataset_layout["kind"]
-        _require(kind[1] - kind[0] == 3, "dataset_layout['kind'] must span 3 columns: prototype, global, text")
-        _require(bool(self.view_shapes), "view_shapes names no view")
+        require(kind[1] - kind[0] == 3, "dataset_layout['kind'] must span 3 columns: prototype, global, text")
+        require(bool(self.view_shapes), "view_shapes names no view")
         for name, shape in self.view_shapes.items():
-            _require(name.isidentifier(), f"view_shapes names a view {name!r}; a plain word is needed")
-            _require(
+            require(name.isidentifier(), f"view_shapes names a view {name!r}; a plain word is needed")
+            require(
                 len(shape) == 2 and shape[0] >= 1 and shape[1] >= 2,
                 f"view_shapes['{name}'] = {shape} is no [rows >= 1, columns >= 2]",
             )
@@ -213,24 +193,19 @@ class CrossSightConfig(PreTrainedConfig):
     def validate_training(self) -> None:
         """Losses are known and count, temperatures are positive, references have names."""
         unknown = sorted(set(self.loss) - set(LOSSES))
-        _require(not unknown, f"loss names {', '.join(unknown)}; there are {', '.join(LOSSES)}")
-        _require(
+        require(not unknown, f"loss names {', '.join(unknown)}; there are {', '.join(LOSSES)}")
+        require(
             all(weight >= 0 for weight in self.loss.values()) and any(self.loss.values()),
             "loss needs weights that are not negative and not all zero",
         )
-        _require(self.temperature_start > 0 and self.temperature_end > 0, "temperatures must be positive")
-        _require(0 < self.temperature_span <= 1, "temperature_span must lie in (0, 1]")
+        require(self.temperature_start > 0 and self.temperature_end > 0, "temperatures must be positive")
+        require(0 < self.temperature_span <= 1, "temperature_span must lie in (0, 1]")
         for name in ("reference_names", "reference_texts"):
             given = len(getattr(self, name))
-            _require(
+            require(
                 given in (0, self.num_references),
                 f"{name} has {given} entries, num_references is {self.num_references}",
             )
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ValueError(message)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -258,26 +233,6 @@ PRESETS: dict[str, dict[str, Any]] = {
 """What each preset changes. Width, heads and the shape of the schedule are not in the thesis: they are our choice."""
 
 
-def _raise_value_errors(cls: type) -> None:
-    """Lets the strict dataclass raise errors that are ValueErrors too, in `__init__` and on assignment."""
-    for name in ("__init__", "__setattr__", "validate"):
-        setattr(cls, name, _guarded(getattr(cls, name)))
-
-
-def _guarded(method: Any) -> Any:
-    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(self, *args, **kwargs)
-        except StrictDataclassError as error:
-            if isinstance(error, ValueError):
-                raise
-            raise _as_value_error(error) from error
-
-    guarded.__name__, guarded.__doc__ = method.__name__, method.__doc__
-    guarded.__wrapped__ = method  # type: ignore[attr-defined]
-    return guarded
-
-
-_raise_value_errors(CrossSightConfig)
+raise_value_errors(CrossSightConfig)
 
 __all__ = ["CrossSightConfig"]
