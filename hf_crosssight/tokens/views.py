@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hf_crosssight.tokens.card import CARD_DIM, CARD_SPEC
+from hf_crosssight.tokens.lineage import LINEAGE_SHAPE, LINEAGE_SPEC
 from hf_crosssight.tokens.structure import STRUCTURE_DIM, STRUCTURE_ROWS, STRUCTURE_SPEC
+from hf_crosssight.tokens.weights import WEIGHTS_SHAPE, WEIGHTS_SPEC
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ VIEWS: dict[str, View] = {
     for view in (
         View("structure", STRUCTURE_SPEC, (STRUCTURE_ROWS, STRUCTURE_DIM)),
         View("card", CARD_SPEC, (1, CARD_DIM)),
+        View("weights", WEIGHTS_SPEC, WEIGHTS_SHAPE),
+        View("lineage", LINEAGE_SPEC, LINEAGE_SHAPE),
     )
 }
 """Every view that this release makes and reads, in the order in which results name them."""

@@ -122,20 +122,23 @@ class OpenedIndex:
     masks: dict[str, np.ndarray]
 
 
-def open_shards(folder: Path, description: Description) -> OpenedIndex:
+def open_shards(folder: Path, description: Description, *, counted: bool = True) -> OpenedIndex:
     """All shards of an index together; every file is checked here, views are put together when they are asked for.
+
+    Args:
+        counted (`bool`, defaults to `True`): whether the description's number of models must hold.
 
     Raises:
         OSError, ValueError, KeyError, TypeError: a file is missing, damaged or does not fit the others.
     """
     outdated = description.outdated
     names = [name for name in VIEWS if name in description.specs and name not in outdated]
-    shards = [_open_shard(folder, shard, names) for shard in description.shards]
+    shards = [read_shard(folder, shard, names) for shard in description.shards]
     tables = [table for table, _ in shards]
     table = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
     kept = last_rows(table.column("model_id").to_pylist())
     count = table.num_rows if kept is None else len(kept)
-    if count != description.num_models:
+    if counted and count != description.num_models:
         raise ValueError(f"{count} records, {description.num_models} are promised")
     views, masks = {}, {}
     for name in names:
@@ -149,6 +152,17 @@ def open_shards(folder: Path, description: Description) -> OpenedIndex:
         views[name] = stacked(parts, VIEWS[name].shape, kept)
         masks[name] = mask if kept is None else mask[kept]
     return OpenedIndex(table if kept is None else table.take(pa.array(kept)), LazyViews(views), masks)
+
+
+def read_shard(
+    root: Path, shard: Mapping[str, Any], names: Iterable[str]
+) -> tuple[pa.Table, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """(records, view name → (float16 `[m, n, Dv]`, bool `[m]`)) of one shard, as far as it holds these views."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(_inside(root, shard["records"]), memory_map=True).cast(SCHEMA)
+    files = shard["views"]
+    return table, {name: _checked_view(root, files[name], name, table.num_rows) for name in names if name in files}
 
 
 def last_rows(model_ids: list[str]) -> np.ndarray | None:
@@ -203,16 +217,6 @@ def sweep(folder: Path, kept: Iterable[str]) -> None:
     half = [path for path in folder.glob(".*.????????????????????????????????") if path.is_file()]
     for path in [*(path for path in own if path.name not in wanted), *half]:
         path.unlink(missing_ok=True)
-
-
-def _open_shard(
-    root: Path, shard: Mapping[str, Any], names: Iterable[str]
-) -> tuple[pa.Table, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(_inside(root, shard["records"]), memory_map=True).cast(SCHEMA)
-    files = shard["views"]
-    return table, {name: _checked_view(root, files[name], name, table.num_rows) for name in names if name in files}
 
 
 def _checked_view(root: Path, file: str, name: str, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from hf_crosssight.tokens.card import card_view, own_name, pretrain_data_of, timm_tag
 from hf_crosssight.tokens.card_reading import CardFacts, dataset_name
 from hf_crosssight.tokens.card_vocabulary import GENERAL_DATA, data_in, family_of, stages_in, stated_in, view_words
@@ -51,6 +53,7 @@ def facts_from_repo(
     revision: str | None = None,
     image_processor: Mapping[str, Any] | None = None,
     source: str,
+    params: int | None = None,
 ) -> ModelFacts:
     """A model repository's facts.
 
@@ -62,6 +65,7 @@ def facts_from_repo(
         revision (`str`, *optional*): commit.
         image_processor (mapping, *optional*): the parsed preprocessor_config.json.
         source (`str`): where it was read, for `ModelRecord.sources`.
+        params (`int`, *optional*): parameters, where not all headers were read; by default those of `tensors`.
     """
     architecture = _architecture(config, model_id)
     implied = "timm" if "pretrained_cfg" in config else "transformers" if "model_type" in config else None
@@ -77,7 +81,7 @@ def facts_from_repo(
         architecture=architecture,
         family=family_of(architecture, config.get("model_type"), own_name(model_id) and model_id),
         base_model=card.base_model,
-        params=parameter_count(place_tensors(tensors)) or None,
+        params=params or parameter_count(place_tensors(tensors)) or None,
         gmacs=gmacs,
         macts=macts,
         input_size=size,
@@ -91,19 +95,28 @@ def facts_from_repo(
 def index_of(models: Sequence[ModelFacts], *, id: str, **kept: Any) -> ZooIndex:
     """An index of models: their views are computed here, the cards' in one batch."""
     cards = card_view([m.record for m in models], [m.description for m in models], [m.data_words for m in models])
-    entries = []
-    for model, card in zip(models, cards, strict=True):
-        record = model.record
-        structure = structure_view(
-            model.tensors,
-            params=record.params,
-            gmacs=record.gmacs,
-            macts=record.macts,
-            input_size=record.input_size,
-            config=model.config,
-        )
-        entries.append((record, {"structure": structure, "card": card}))
-    return ZooIndex.from_entries(entries, id=id, hardware=[m.hardware for m in models], **kept)
+    entries = [(m.record, {"structure": structure_of(m), "card": c}) for m, c in zip(models, cards, strict=True)]
+    return ZooIndex.from_entries(
+        entries, id=id, hardware=[m.hardware for m in models], views=("structure", "card"), **kept
+    )
+
+
+def structure_of(model: ModelFacts) -> np.ndarray:
+    """The structure view of one model, float32."""
+    record = model.record
+    return structure_view(
+        model.tensors,
+        params=record.params,
+        gmacs=record.gmacs,
+        macts=record.macts,
+        input_size=record.input_size,
+        config=model.config,
+    )
+
+
+def card_of(model: ModelFacts) -> np.ndarray:
+    """The card view of one model, float32."""
+    return card_view([model.record], [model.description], [model.data_words])[0]
 
 
 def _architecture(config: Mapping[str, Any], model_id: str) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any
 CONFIG = "config.json"
 IMAGE_PROCESSOR = "preprocessor_config.json"
 README = "README.md"
+LARGEST_TEXT = 8 << 20
+"""Bytes of a config or README that are read; label lists of 20,000 classes take about one million."""
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _OTHER_WEIGHTS = (".h5", ".keras", ".onnx", ".tflite", ".msgpack", ".gguf", ".pb")
