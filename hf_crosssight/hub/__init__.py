@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .client import HubClient
 from .ids import check_path, check_repo_id, check_revision, split_revision
-from .ranges import RangedFile
+from .ranged_file import RangedFile
 from .resolved import RepoFile, ResolvedRepo
 
 __all__ = [

@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hf_crosssight.errors import HubError, UserError
+from hf_crosssight.errors import HubError
 
 from .cache import cached_file, cached_repo, remember
 from .failures import endpoint, hub_failures, not_cached, offline, persistently
+from .held_files import HeldFile
 from .ids import check_path, check_revision, split_revision
-from .ranges import RangedFile, RangeReader
+from .ranged_file import RangedFile
+from .ranges import RangeReader
+from .remote_file import RemoteFile
 from .resolved import RepoFile, RepoType, ResolvedRepo, from_answer
 
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
 """How often a look-up is repeated when the Hub is busy or slow."""
+
+_REMOTE_FILES = 512
+"""Files whose addresses are remembered, the latest ones."""
 
 __all__ = ["HubClient", "RepoFile", "ResolvedRepo"]
 
@@ -45,6 +51,7 @@ class HubClient:
         self.token = token
         self._offline = offline
         self._lock = threading.Lock()
+        self._remote_files: dict[str, RemoteFile] = {}
         self._asked: dict[tuple[str, str, str], str] = {}
         self.bytes_read = 0
 
@@ -162,18 +169,25 @@ class HubClient:
         Raises:
             UserError, HubError: as for `resolve`; a range beyond the end of the file is a `UserError`.
         """
-        held = cached_file(repo, check_path(path))
-        if held is not None:
-            return _read_local(held, ranges)
-        return self._reader(repo, path).read(ranges)
+        return [bytes(piece) for piece in self.reader(repo, path).read(ranges)]
 
     def open(self, repo: ResolvedRepo, path: str, block_size: int = 1 << 13) -> RangedFile:
         """A seekable, read-only file object that fetches what is read, at least `block_size` bytes at once."""
+        reader = self.reader(repo, path)
+        held = cached_file(repo, path)
+        size = held.stat().st_size if held is not None else self._size(repo, path)
+        return RangedFile(lambda *span: bytes(reader.read([span])[0]), size, path, block_size)
+
+    def reader(
+        self, repo: ResolvedRepo, path: str, stopped: Callable[[], bool] = lambda: False
+    ) -> RangeReader | HeldFile:
+        """Reads ranges of one file, in the cache or on the Hub; takes calls from several threads.
+
+        Args:
+            stopped (`Callable`, *optional*): asked now and then; where it says so, reading ends in `CancelledError`.
+        """
         held = cached_file(repo, check_path(path))
-        if held is not None:
-            return RangedFile(lambda *span: _read_local(held, [span])[0], held.stat().st_size, path, block_size)
-        reader = self._reader(repo, path)
-        return RangedFile(lambda *span: reader.read([span])[0], self._size(repo, path), path, block_size)
+        return HeldFile(held) if held is not None else RangeReader(self._remote(repo, path), self._count, stopped)
 
     def _info(self, name: str, repo_type: RepoType, revision: str | None, subject: str) -> Any:
         """The info route's answer. One retry policy for all routes: huggingface_hub's own methods have none here."""
@@ -211,7 +225,8 @@ class HubClient:
                 f"The Hub's answer for {subject} cannot be read ({error!r}).", "Check HF_ENDPOINT and any proxy."
             ) from error
 
-    def _reader(self, repo: ResolvedRepo, path: str) -> RangeReader:
+    def _remote(self, repo: ResolvedRepo, path: str) -> RemoteFile:
+        """The file on the Hub; the same object as long as it is in use, since it knows where the bytes are."""
         from huggingface_hub import hf_hub_url
         from huggingface_hub.utils import build_hf_headers
 
@@ -219,7 +234,16 @@ class HubClient:
         if self.offline or repo.from_cache:
             raise not_cached(subject, repo.failure)
         url = hf_hub_url(repo.id, path, repo_type=repo.repo_type, revision=repo.sha, endpoint=endpoint())
-        return RangeReader(url, build_hf_headers(token=self.token), subject, self._count)
+        with self._lock:
+            known = self._remote_files.pop(url, None)
+            if known is None:
+                listed = repo.file(path)
+                size = listed.size if listed is not None else None
+                known = RemoteFile(url, build_hf_headers(token=self.token), subject, repo.sha, size)
+            self._remote_files[url] = known
+            while len(self._remote_files) > _REMOTE_FILES:
+                self._remote_files.pop(next(iter(self._remote_files)))
+        return known
 
     def _size(self, repo: ResolvedRepo, path: str) -> int:
         """Bytes of a file: from the listing, else asked for."""
@@ -241,14 +265,3 @@ class HubClient:
 
     def _remember(self, repo: ResolvedRepo) -> None:
         remember(self._asked.get((repo.repo_type, repo.id, repo.sha), repo.id), repo)
-
-
-def _read_local(file: Path, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-    pieces = []
-    with file.open("rb") as opened:
-        for start, stop in ranges:
-            opened.seek(start)
-            pieces.append(opened.read(stop - start))
-            if len(pieces[-1]) < stop - start:
-                raise UserError(f"{file.name} ends before byte {stop}.", "The file is truncated or was replaced.")
-    return pieces

@@ -20,7 +20,7 @@ from hf_crosssight.errors import UserError
 from .tensor_info import DTYPE_BITS, TensorInfo
 
 if TYPE_CHECKING:
-    from .ranges import RangedFile
+    from .ranged_file import RangedFile
 
 MAX_HEADER = 25_000_000
 """Bytes; the limit of huggingface_hub as well. A real header of 200,000 tensors stays below it."""

@@ -228,7 +228,7 @@ def repo_weights(client: HubClient, repo: ResolvedRepo, *, max_shards: int = MAX
         total_bytes=_estimate_bytes(repo, tensors, paths, picked),
         revision=repo.sha,
         header_bytes=client.bytes_read - before,
-        _stream=lambda spans: stream_spans(spans, lambda file, ranges: client.read_ranges(repo, file, ranges)),
+        _stream=lambda spans: stream_spans(spans, lambda file, stopped: client.reader(repo, file, stopped)),
         _content=lambda: repo.sha,
     )
 
