@@ -112,7 +112,7 @@ class RangeReader:
         end = max(piece.stop for piece in wanted)
         if end - position > LARGEST_PASS:
             raise HubError(
-                f"{self._file.subject}: the server ignores byte ranges; what is wanted ends {end >> 20} MB further on.",
+                f"{self._file.subject}: the server ignores byte ranges, and what is wanted ends {end >> 20} MB on.",
                 "A proxy between here and the Hub may be at fault.",
             )
         began, first = time.monotonic(), position
