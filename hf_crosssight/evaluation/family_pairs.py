@@ -1,4 +1,4 @@
-"""Pairs of models of one architecture family: what a view knows beyond the family, which alone decides most of a tau."""
+"""Pairs of models of one architecture family: what a view knows beyond the family, which decides most of a tau."""
 
 from __future__ import annotations
 

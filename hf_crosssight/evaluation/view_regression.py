@@ -1,4 +1,4 @@
-"""From views of models to scores on datasets: trees and ridge regression, chosen by inner folds of the training models.
+"""From views of models to scores on datasets: trees and ridge regression, chosen by inner folds of training models.
 
 What a model is worth on a dataset is learnt as one output per training dataset (z-scored accuracy). A dataset's score
 is a mean of these outputs, weighted by how near the datasets' descriptors are: with an endless width it is the static
@@ -26,7 +26,7 @@ class Learner:
     Attributes:
         kind: `trees` (ExtraTrees) or `ridge`.
         components: principal components that each wider block is reduced to; `None` leaves it as it is.
-        strength: ridge penalty, for blocks scaled to unit variance together; of trees, samples in a leaf.
+        strength: ridge penalty, for blocks of a variance of one in all; of trees, samples in a leaf.
     """
 
     kind: str
@@ -34,21 +34,23 @@ class Learner:
     strength: float
 
 
+TREES = Learner("trees", None, 1)
 LEARNERS = (
-    Learner("trees", None, 1),
-    Learner("trees", None, 3),
+    TREES,
     Learner("trees", 8, 2),
+    Learner("ridge", None, 0.3),
     Learner("ridge", None, 1.0),
     Learner("ridge", None, 10.0),
-    Learner("ridge", None, 100.0),
 )
+# All learners' mean, the trees, the ridge regressions: few enough that some twenty models can choose among them.
+COMMITTEES: tuple[tuple[Learner, ...], ...] = (LEARNERS, (TREES,), LEARNERS[2:])
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A learner with the widths that inner folds chose, for known and for unseen datasets."""
+    """The learners whose mean is taken, with the widths that inner folds chose for known and for unseen datasets."""
 
-    learner: Learner
+    learners: tuple[Learner, ...]
     known_width: float
     blind_width: float
     predict: Callable[[Blocks], np.ndarray]
@@ -87,10 +89,10 @@ def fit(
     inner: Sequence[np.ndarray],
     *,
     seed: int = 0,
-    learners: Sequence[Learner] = LEARNERS,
-    trees: int = 150,
+    committees: Sequence[tuple[Learner, ...]] = COMMITTEES,
+    trees: int = 120,
 ) -> Fitted:
-    """The learner and widths that do best on inner folds, fitted to all training models.
+    """The committee and the widths that do best on inner folds, fitted to all training models.
 
     Args:
         blocks: features `[m, F]`, one array a view.
@@ -99,23 +101,22 @@ def fit(
         parents: T names; datasets of one parent count as one for the choice of `blind_width`.
         inner: arrays of model indices, each held out in turn.
         seed: of the trees.
-        learners: candidates; the first wins a tie.
+        committees: candidates; the first wins a tie.
         trees: in the final forest (a third of them in inner folds).
     """
     targets = z_targets(scores)
-    best: tuple[float, Learner, np.ndarray] | None = None
-    for learner in learners:
-        held = _held_out_outputs(learner, blocks, targets, inner, seed, max(trees // 3, 20))
-        value = max(_agreement(held, scores, descriptors, parents, w, blind=False) for w in WIDTHS)
-        if best is None or value > best[0] + 1e-9:
-            best = value, learner, held
-    assert best is not None
-    _, learner, held = best
-    known, blind = (
-        max(WIDTHS, key=lambda w: _agreement(held, scores, descriptors, parents, w, blind=unseen))
-        for unseen in (False, True)
-    )
-    return Fitted(learner, known, blind, fit_learner(learner, blocks, targets, seed, trees))
+    members = dict.fromkeys(learner for committee in committees for learner in committee)
+    held = {one: _held_out_outputs(one, blocks, targets, inner, seed, max(trees // 3, 20)) for one in members}
+
+    def worth(committee: tuple[Learner, ...], width: float, blind: bool) -> float:
+        outputs = np.mean([held[one] for one in committee], axis=0)
+        return _agreement(outputs, scores, descriptors, parents, inner, width, blind=blind)
+
+    known = {(c, w): worth(c, w, False) for c in committees for w in WIDTHS}
+    best, known_width = max(known, key=lambda choice: known[choice])
+    blind_width = max(WIDTHS, key=lambda w: worth(best, w, True))
+    fitted = [fit_learner(one, blocks, targets, seed, trees) for one in best]
+    return Fitted(best, known_width, blind_width, lambda others: np.mean([own(others) for own in fitted], axis=0))
 
 
 def _held_out_outputs(
@@ -135,18 +136,22 @@ def _agreement(
     scores: np.ndarray,
     descriptors: np.ndarray,
     parents: Sequence[str],
+    inner: Sequence[np.ndarray],
     width: float,
     *,
     blind: bool,
 ) -> float:
-    """Mean weighted tau over datasets of mixed outputs; `blind` leaves out the outputs of the dataset's own parent."""
+    """Mean weighted tau over datasets and inner folds; `blind` leaves out the outputs of the dataset's own parent."""
     names, found = np.asarray(parents, dtype=object), []
     for row, own in enumerate(scores):
         kept = np.flatnonzero(names != names[row]) if blind else np.arange(len(scores))
-        measured = np.isfinite(own)
-        if len(kept) and measured.sum() > 2:
-            weights = dataset_weights(descriptors[row : row + 1], descriptors[kept], width)[0]
-            found.append(weighted_tau(outputs[measured][:, kept] @ weights, own[measured]))
+        if not len(kept):
+            continue
+        mixed = outputs[:, kept] @ dataset_weights(descriptors[row : row + 1], descriptors[kept], width)[0]
+        for fold in inner:
+            measured = fold[np.isfinite(own[fold])]
+            if len(measured) > 2:
+                found.append(weighted_tau(mixed[measured], own[measured]))
     return float(np.mean(found)) if found else 0.0
 
 
