@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hf_crosssight import __version__, registration
-from hf_crosssight.cli import env, ground_truth, rank
+from hf_crosssight.cli import env, ground_truth, rank, zoo
 from hf_crosssight.cli.output import print_error
 from hf_crosssight.errors import CrossSightError, UserError
 
@@ -29,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("rank", epilog=rank.EXAMPLES)(rank.rank_command)
+app.add_typer(zoo.app, name="zoo")
 app.add_typer(ground_truth.app, name="ground-truth")
 app.command("env", epilog=env.EXAMPLES)(env.env_command)
 
@@ -83,7 +84,8 @@ def _fail(error: CrossSightError, *, debug: bool = False) -> int:
 
 def _command_of(arguments: list[str]) -> str:
     """The commands named before the first option, so that a hint shows the right help page."""
-    known = {"rank": (), "env": (), "ground-truth": tuple(c.name for c in ground_truth.app.registered_commands)}
+    nouns = {"zoo": zoo.app, "ground-truth": ground_truth.app}
+    known = {"rank": (), "env": ()} | {n: tuple(c.name for c in a.registered_commands) for n, a in nouns.items()}
     if not arguments or arguments[0] not in known:
         return ""
     named = [arguments[0], *(word for word in arguments[1:2] if word in known[arguments[0]])]

@@ -47,6 +47,7 @@ class ZooIndex:
         skipped (`tuple[tuple[str, str], ...]`): models that were left out, each with the reason.
         sources (`tuple[dict, ...]`): where the facts come from: name, license, url, what.
         description (`Description`, *optional*): of the folder that it was opened from.
+        folder (`Path`, *optional*): that folder.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class ZooIndex:
         skipped: tuple[tuple[str, str], ...] = (),
         sources: tuple[dict[str, str], ...] = (),
         description: Description | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.id = id
         self.table = table
@@ -66,6 +68,7 @@ class ZooIndex:
         self.skipped = skipped
         self.sources = sources
         self.description = description
+        self.folder = folder
 
     @classmethod
     def from_entries(
@@ -207,11 +210,11 @@ class ZooIndex:
             raise UserError(f"The zoo index {root} is damaged: {error}", "Build or download it again.") from error
         return cls(
             id or str(folder), opened.table, opened.views, opened.masks,
-            sources=description.sources, description=description,
+            sources=description.sources, description=description, folder=root,
         )  # fmt: skip
 
     def _with(self, table: pa.Table, views: LazyViews, masks: dict[str, np.ndarray]) -> ZooIndex:
-        return ZooIndex(self.id, table, views, masks, self.skipped, self.sources, self.description)
+        return ZooIndex(self.id, table, views, masks, self.skipped, self.sources, self.description, self.folder)
 
 
 def is_index(folder: str | Path) -> bool:

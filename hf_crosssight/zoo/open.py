@@ -66,7 +66,7 @@ def _from_hub(spec: str, client: HubClient) -> ZooIndex:
         raise HubError(what, error.hint) from error
     if "index.json" not in repo:
         raise UserError(f"{spec} on the Hub is not a zoo index (no index.json).", "An index is a dataset repository.")
-    folder = client.snapshot(repo, ["index.json", "*.parquet", "*.safetensors"])
+    folder = client.snapshot(repo, ["index.json", "skipped.json", "*.parquet", "*.safetensors"])
     return ZooIndex.open(folder, id=spec)
 
 
