@@ -21,13 +21,18 @@ from .stated_accuracy import stated_accuracy
 PLAIN, STATED = "[75 weight statistics]", "[family, source, epochs, source accuracy]"
 
 
+def with_plain_statistics(models: Models) -> Models:
+    """The models with the reference view of plain weight statistics, where their files are at hand."""
+    if models.folders:
+        models.views[PLAIN] = plain_statistics(models.folders, models.ids)
+    return models
+
+
 def with_reference_views(models: Models) -> Models:
     """The models with two reference views: plain weight statistics, and what a card states, accuracy included."""
-    if not models.folders:
-        return models
-    models.views[PLAIN] = plain_statistics(models.folders, models.ids)
-    models.views[STATED] = _stated(models)
-    return models
+    if models.folders:
+        models.views[STATED] = _stated(models)
+    return with_plain_statistics(models)
 
 
 def _stated(models: Models) -> ViewFeatures:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-_CONFIG_KEYS = ("reported_top1", "checkpoint_top1")
+CONFIG_KEYS = ("reported_top1", "checkpoint_top1")
 _IN_WORDS = re.compile(
     r"(?:accuracy|top-?1)[^.\n]{0,60}?[:\s]\s*(\d{1,3}(?:\.\d+)?)\s*(%?)", re.IGNORECASE
 )  # the last number of the sentence's clause, in percent or as a fraction
@@ -45,7 +45,7 @@ def _of_config(text: str) -> float | None:
         config = json.loads(text)
     except ValueError:
         return None
-    found = [_fraction(config.get(key)) for key in _CONFIG_KEYS] if isinstance(config, dict) else []
+    found = [_fraction(config.get(key)) for key in CONFIG_KEYS] if isinstance(config, dict) else []
     return next((value for value in found if value is not None), None)
 
 

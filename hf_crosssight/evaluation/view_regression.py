@@ -162,7 +162,7 @@ def fit_learner(
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.linear_model import Ridge
 
-    scale = _scaling(blocks, learner.components, unit_blocks=learner.kind == "ridge")
+    scale = block_scaling(blocks, learner.components, unit_blocks=learner.kind == "ridge")
     features = scale(blocks)
     if learner.kind == "trees":
         model = ExtraTreesRegressor(
@@ -174,7 +174,7 @@ def fit_learner(
     return lambda others: np.asarray(model.predict(scale(others))).reshape(-1, targets.shape[1])
 
 
-def _scaling(blocks: Blocks, components: int | None, *, unit_blocks: bool) -> Callable[[Blocks], np.ndarray]:
+def block_scaling(blocks: Blocks, components: int | None, *, unit_blocks: bool) -> Callable[[Blocks], np.ndarray]:
     """Standardised (by the training models) and joined blocks; of `unit_blocks` each has a variance of one in all."""
     fitted = []
     for block in blocks:
