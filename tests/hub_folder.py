@@ -23,6 +23,8 @@ import yaml
 KINDS = ("models", "datasets", "spaces")
 LFS_SUFFIXES = (".safetensors", ".parquet", ".bin", ".pt", ".pth", ".onnx", ".npz", ".zip", ".png", ".jpg")
 LFS_SIZE = 10 * 1024 * 1024
+HASHED_WHOLE = 1 << 30
+"""Bytes; larger files (sparse ones of many GB) are named by a hash of their beginning, end, size and time."""
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer, raised
@@ -251,10 +253,15 @@ def _stored(path: str, place: Path) -> StoredFile:
 @lru_cache(maxsize=100_000)
 def _digests(place: str, size: int, changed: int) -> tuple[str, str]:
     oid, sha256 = hashlib.sha1(f"blob {size}\0".encode()), hashlib.sha256()
+    if size > HASHED_WHOLE:
+        oid.update(str(changed).encode())
+        sha256.update(f"{size} {changed}".encode())
     with open(place, "rb") as file:
         while chunk := file.read(1 << 20):
             oid.update(chunk)
             sha256.update(chunk)
+            if size > HASHED_WHOLE and file.tell() < size - (1 << 20):
+                file.seek(-(1 << 20), os.SEEK_END)
     return oid.hexdigest(), sha256.hexdigest()
 
 

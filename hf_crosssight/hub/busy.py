@@ -31,7 +31,7 @@ def patient_get(url: str, headers: dict[str, str], subject: str) -> Iterator[Any
     there.
 
     Raises:
-        HubError: the Hub asks to wait longer than `LONGEST_PAUSE`.
+        HubError: as `pause_before_retry`.
     """
     from huggingface_hub import constants
     from huggingface_hub.utils import http_stream_backoff
@@ -47,16 +47,32 @@ def patient_get(url: str, headers: dict[str, str], subject: str) -> Iterator[Any
             max_wait_time=_LONGEST_OWN_PAUSE,
             retry_on_status_codes=(),
         ) as response:
-            if response.status_code not in BUSY or attempt == RETRIES:
+            pause = pause_before_retry(response, attempt, RETRIES, subject)
+            if pause is None:
                 yield response
                 return
-            pause = asked_pause(response.headers)
-        if pause is not None and pause > LONGEST_PAUSE:
-            raise HubError(
-                f"{endpoint()} answered {response.status_code} for {subject} and asks to wait {pause:.0f} seconds.",
-                "Try again then; a token raises the rate limit.",
-            )
-        time.sleep(min(_LONGEST_OWN_PAUSE, _FIRST_PAUSE * 2**attempt) if pause is None else pause)
+        time.sleep(pause)
+
+
+def pause_before_retry(response: Any, attempt: int, retries: int, subject: str) -> float | None:
+    """Seconds to wait before asking again, `None` where the answer is to be taken as it is.
+
+    Args:
+        attempt (`int`): how often it has been asked again.
+        retries (`int`): how often at most.
+
+    Raises:
+        HubError: the Hub asks to wait longer than `LONGEST_PAUSE`.
+    """
+    if response.status_code not in BUSY or attempt >= retries:
+        return None
+    pause = asked_pause(response.headers)
+    if pause is not None and pause > LONGEST_PAUSE:
+        raise HubError(
+            f"{endpoint()} answered {response.status_code} for {subject} and asks to wait {pause:.0f} seconds.",
+            "Try again then; a token raises the rate limit.",
+        )
+    return min(_LONGEST_OWN_PAUSE, _FIRST_PAUSE * 2**attempt) if pause is None else pause
 
 
 def asked_pause(headers: Any) -> float | None:

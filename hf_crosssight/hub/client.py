@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hf_crosssight.errors import HubError
+from hf_crosssight.errors import HubError, UserError
 
+from .busy import pause_before_retry
 from .cache import cached_file, cached_repo, remember
-from .failures import endpoint, hub_failures, not_cached, offline, persistently
+from .failures import endpoint, go_online, hub_failures, not_cached, offline, persistently
 from .held_files import HeldFile
 from .ids import check_path, check_revision, split_revision
 from .ranged_file import RangedFile
@@ -98,6 +100,40 @@ class HubClient:
         repo = self._read_answer(answer, repo_type, wanted or "main", subject)
         self._asked[repo.repo_type, repo.id, repo.sha] = name
         return repo
+
+    def list_models(
+        self,
+        *,
+        filters: Sequence[str] = (),
+        search: str | None = None,
+        sort: str | None = "downloads",
+        limit: int | None = None,
+    ) -> Iterator[str]:
+        """Ids of the Hub's models, the first of the order first; pages are fetched as they are needed.
+
+        Args:
+            filters (`Sequence[str]`, *optional*): tags that a model must all have, e.g. `image-classification`.
+            search (`str`, *optional*): part of the id.
+            sort (`str`, *optional*): `downloads`, `likes`, `createdAt`, `lastModified` or `trendingScore`.
+            limit (`int`, *optional*): how many.
+
+        Raises:
+            UserError: offline, or the token is not accepted.
+            HubError: the Hub fails.
+        """
+        from huggingface_hub import HfApi
+
+        subject = "the list of models"
+        if self.offline:
+            raise UserError(f"There is no {subject[4:]} without network.", f"{go_online()}.")
+        api = HfApi(endpoint=endpoint(), token=self.token)
+        try:
+            with hub_failures(subject):
+                # The type of `sort` names the orders of the version that is installed.
+                found = api.list_models(filter=list(filters) or None, search=search, sort=sort, limit=limit)  # type: ignore[arg-type]
+                yield from (model.id for model in found)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._unreadable(subject, error) from error
 
     def download(self, repo: ResolvedRepo, path: str) -> Path:
         """Fetch one file whole into the Hugging Face cache.
@@ -198,17 +234,23 @@ class HubClient:
 
         url = f"{endpoint()}/api/{repo_type}s/{name}" + (f"/revision/{quote(revision, safe='')}" if revision else "")
         with hub_failures(subject):
-            response = http_backoff(
-                "GET",
-                url,
-                params={"blobs": "true"},
-                headers=build_hf_headers(token=self.token),
-                timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-                max_retries=RETRIES,
-                base_wait_time=0.5,
-                # Not ConnectError: a machine without network should hear of it at once.
-                retry_on_exceptions=(httpx.TimeoutException, httpx.ReadError, httpx.RemoteProtocolError),
-            )
+            for attempt in range(RETRIES + 1):
+                response = http_backoff(
+                    "GET",
+                    url,
+                    params={"blobs": "true"},
+                    headers=build_hf_headers(token=self.token),
+                    timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+                    max_retries=RETRIES,
+                    base_wait_time=0.5,
+                    # Not ConnectError: a machine without network should hear of it at once.
+                    retry_on_exceptions=(httpx.TimeoutException, httpx.ReadError, httpx.RemoteProtocolError),
+                    retry_on_status_codes=(),
+                )
+                pause = pause_before_retry(response, attempt, RETRIES, subject)
+                if pause is None:
+                    break
+                time.sleep(pause)
             hf_raise_for_status(response)
         try:
             return response.json()
@@ -221,9 +263,11 @@ class HubClient:
         try:
             return from_answer(answer, repo_type, requested)
         except (KeyError, TypeError, AttributeError) as error:
-            raise HubError(
-                f"The Hub's answer for {subject} cannot be read ({error!r}).", "Check HF_ENDPOINT and any proxy."
-            ) from error
+            raise self._unreadable(subject, error) from error
+
+    def _unreadable(self, subject: str, error: Exception) -> HubError:
+        what = f"The Hub's answer for {subject} cannot be read ({error!r:.200})."
+        return HubError(what, "Check HF_ENDPOINT and any proxy.")
 
     def _remote(self, repo: ResolvedRepo, path: str) -> RemoteFile:
         """The file on the Hub; the same object as long as it is in use, since it knows where the bytes are."""

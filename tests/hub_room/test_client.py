@@ -206,3 +206,37 @@ def test_what_is_no_hub_is_told_as_such(hub, monkeypatch):
     monkeypatch.setattr(LoopbackHub, "info", lambda *_, **__: ["not", "a", "repository"])
     with pytest.raises(HubError, match="cannot be read"):
         HubClient().resolve("acme/tiny-resnet")
+
+
+def test_models_are_listed_page_by_page(hub_factory):
+    facts = {"acme/sharded": {"downloads": 5}, "acme/tiny-resnet": {"downloads": 9}}
+    hub = hub_factory(page_size=1, facts=facts)
+    client = HubClient()
+    assert list(client.list_models()) == ["acme/tiny-resnet", "acme/sharded"]
+    assert sum(request.path == "/api/models" for request in hub.requests) == 2
+    assert list(client.list_models(limit=1)) == ["acme/tiny-resnet"]
+    assert list(client.list_models(search="shard")) == ["acme/sharded"]
+    assert list(client.list_models(filters=["vision", "image-classification"], sort=None)) == [
+        "acme/sharded",
+        "acme/tiny-resnet",
+    ]
+    assert list(client.list_models(filters=["text-generation"])) == []
+
+
+def test_a_listing_that_fails_is_told_by_who_is_at_fault(hub_factory, no_pause, monkeypatch):
+    hub = hub_factory(page_size=1)
+    hub.faults.add("/api/models", Fault(status=429, headers={"Retry-After": "0"}))
+    assert len(list(HubClient().list_models())) == 2
+    stream = HubClient().list_models()
+    next(stream)
+    hub.faults.add("/api/models", Fault(status=500), times=100)
+    with pytest.raises(HubError, match="answered 500 for the list of models"):
+        list(stream)
+    hub.faults.clear()
+    with pytest.raises(UserError, match="without network"):
+        next(HubClient(offline=True).list_models())
+    with pytest.raises(UserError, match="does not accept the token"):
+        next(HubClient(token="wrong").list_models())
+    monkeypatch.setattr(LoopbackHub, "listing", lambda *_: [3])
+    with pytest.raises(HubError, match="the list of models cannot be read"):
+        list(HubClient().list_models())
