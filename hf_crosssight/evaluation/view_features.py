@@ -71,7 +71,7 @@ def views_of_file(path: Path | str, model_ids: Sequence[str]) -> dict[str, ViewF
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, BadZipFile) as error:  # an .npy file has no names
+    except (OSError, ValueError, TypeError, BadZipFile) as error:  # an .npy file is no context
         raise UserError(f"{path} cannot be read as an .npz file: {error}", "Write one with numpy.savez.") from error
     if IDS not in arrays:
         raise UserError(f"{path} has no array `ids`", "Name the models of its rows in an array of strings `ids`.")
