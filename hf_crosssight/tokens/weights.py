@@ -24,7 +24,7 @@ from .tensor_statistics import BIAS, KERNEL, MATRIX, NORM, bias_statistics, matr
 from .weight_modules import Layer, TensorRead, join_slices, layers_of, matrix_shape, row_sample, vector_sample
 
 WEIGHTS_SPEC = "weights/1"
-WEIGHTS_SHAPE = (65, 112)
+WEIGHTS_SHAPE = (65, 128)
 
 _FACTS = ("rows", "inputs", "kernel", "numel", "depth", "merged", "integer", "not_finite")
 _FLAGS = ("matrix_known", "kernel_known", "bias_known", "norm_known", "running_known")
