@@ -16,60 +16,72 @@ Public implementation (`emms`): one round of plain least squares, and the error 
 from __future__ import annotations
 
 import numpy as np
+from scipy import linalg
 
+from .classes import gram, standardise
 from .inputs import Array, Inputs
 
 
 def score(inputs: Inputs) -> float:
-    """Minus the leave-one-out squared error over the target's energy."""
+    """Minus the leave-one-out squared error over the target's energy.
+
+    The target of an image is that of its class, T w = Q[labels] (R w) with Q [C, p] orthonormal. So the ridge is
+    fitted once to the p columns Q[labels], for every strength, and the rounds that follow are of that small size.
+    """
     targets = _standardise(inputs.label_embeddings[inputs.labels])
-    left, sigma = _left_vectors(_standardise(inputs.features))
-    kinds = targets.shape[2]
+    first = np.unique(inputs.labels, return_index=True)[1]
+    by_class = targets[first]
+    basis, size, kinds = *np.linalg.qr(by_class.reshape(len(by_class), -1)), by_class.shape[2]
+    size = size.reshape(len(size), -1, kinds)
+    table = basis[inputs.labels]
+    fits, errors = _leave_one_out_ridges(standardise(inputs.features, overwrite=True), table)
+    own = table.T @ table
+    # T'T of the K embeddings, flattened over images and coordinates.
+    squares = np.einsum("pek,pq,qel->kl", size, own, size, optimize=True)
     weights, error = np.full(kinds, 1.0 / kinds), 0.0
     for _ in range(20):
-        mixed = targets @ weights
-        fit, error = _leave_one_out_ridge(left, sigma, mixed)
-        flat = targets.reshape(-1, kinds)
-        moved = _simplex_least_squares(flat, fit.ravel())
-        if np.abs(moved - weights).max() < 1e-6:
+        mixed = size @ weights
+        energy = float(np.vdot(mixed, own @ mixed))
+        lost = np.array([float(np.vdot(mixed, each @ mixed)) for each in errors]) / energy
+        best = int(lost.argmin())
+        error = float(lost[best])
+        product = np.einsum("pek,pe->k", size, fits[best] @ mixed)
+        moved = _simplex_least_squares(squares, product)
+        if np.abs(moved - weights).max() < 1e-4:
             break
         weights = moved
     return -error
 
 
-def _left_vectors(rows: Array) -> tuple[Array, Array]:
-    """Left singular vectors `[N, k]` and squared singular values `[k]`."""
-    count, dims = rows.shape
-    if count > dims:
-        values, right = np.linalg.eigh(rows.T @ rows)
-        kept = values > values[-1] * 1e-12
-        return rows @ right[:, kept] / np.sqrt(values[kept]), values[kept]
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    kept = values > values[-1] * 1e-12
-    return vectors[:, kept], values[kept]
-
-
-def _leave_one_out_ridge(left: Array, sigma: Array, targets: Array) -> tuple[Array, float]:
-    """The ridge fit `[N, E]` of the strength with the least leave-one-out error, and that error over the energy."""
-    projected, energy = left.T @ targets, float(np.vdot(targets, targets))
-    best_fit, best_error = np.zeros_like(targets), np.inf
-    for strength in sigma.max() * np.logspace(-6, 2, 17):
-        gain = sigma / (sigma + strength)
-        leverage = (left**2) @ gain
+def _leave_one_out_ridges(rows: Array, table: Array) -> tuple[list[Array], list[Array]]:
+    """For each of nine ridge strengths: table'fit and E'E, both `[p, p]`, E the leave-one-out errors of `table`."""
+    left, sigma = _left_vectors(rows)
+    projected = left.T @ table
+    gains = sigma[:, None] / (sigma[:, None] + sigma.max() * np.logspace(-6, 2, 9))
+    leverages = (left**2) @ gains
+    fits, errors = [], []
+    for gain, leverage in zip(gains.T, leverages.T, strict=True):
         fit = left @ (gain[:, None] * projected)
         # One more share for the column means that standardising has taken out of every row.
         room = np.maximum(1.0 - leverage - 1.0 / len(left), 1e-6)
-        error = float((((targets - fit) / room[:, None]) ** 2).sum()) / energy
-        if error < best_error:
-            best_fit, best_error = fit, error
-    return best_fit, best_error
+        error = (table - fit) / room[:, None]
+        fits.append((projected * gain[:, None]).T @ projected)
+        errors.append(error.T @ error)
+    return fits, errors
 
 
-def _simplex_least_squares(columns: Array, target: Array) -> Array:
-    """Weights >= 0 that sum to one and minimise |columns w - target|^2 (non-negative least squares, penalised sum)."""
+def _left_vectors(rows: Array) -> tuple[Array, Array]:
+    """Left singular vectors `[N, k]` and squared singular values `[k]`."""
+    values, vectors = linalg.eigh(gram(rows), overwrite_a=True, check_finite=False, driver="evd")
+    kept = values > values[-1] * 1e-12
+    values, vectors = values[kept], vectors[:, kept]
+    return (rows @ (vectors / np.sqrt(values)) if len(rows) >= rows.shape[1] else vectors), values
+
+
+def _simplex_least_squares(squares: Array, product: Array) -> Array:
+    """Weights >= 0 that sum to one and minimise w'squares w - 2 product'w (non-negative, penalised sum)."""
     from scipy.optimize import nnls
 
-    squares, product = columns.T @ columns, columns.T @ target
     heavy = 1e3 * np.sqrt(np.trace(squares))
     factor = np.linalg.cholesky(squares + 1e-10 * np.trace(squares) * np.eye(len(squares)))
     stacked = np.vstack([factor.T, np.full((1, len(squares)), heavy)])

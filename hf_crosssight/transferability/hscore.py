@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from .classes import centre, class_means, one_hot
+from .classes import alive_columns, centre, class_means, one_hot
 from .inputs import Array, Inputs
 from .parc import public_components, public_standardise
 from .spectrum import GRAM_CONDITION, spectrum
@@ -26,8 +26,7 @@ from .spectrum import GRAM_CONDITION, spectrum
 
 def score(inputs: Inputs) -> float:
     """Trace of cov(f)^-1 cov(E[f | y]) on at most (N-1)/2 components; between 0 and C-1."""
-    rows = centre(inputs.features)
-    rows = rows[:, rows.any(axis=0)]
+    rows = alive_columns(centre(inputs.features, overwrite=True))
     limit = max(1, (len(rows) - 1) // 2)
     means, counts = class_means(rows, inputs.labels, inputs.num_classes)
     if rows.shape[1] <= limit:

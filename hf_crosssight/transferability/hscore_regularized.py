@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from .classes import centre, class_means, gram, ledoit_wolf, one_hot
+from .classes import alive_columns, centre, class_means, gram, ledoit_wolf, one_hot
 from .inputs import Array, Inputs
 
 
@@ -26,8 +26,8 @@ def score(inputs: Inputs) -> float:
 
 def _trace(inputs: Inputs, sizes: Array) -> float:
     """The score with the between-class covariance weighted by `sizes` [C]."""
-    rows = centre(inputs.features.astype(np.float64))
-    rows = rows[:, rows.any(axis=0)]
+    # A copy in any case: parity hands over the caller's own array.
+    rows = alive_columns(centre(inputs.features.astype(np.float64), overwrite=True))
     count, dims = len(rows), inputs.features.shape[1]
     squares = gram(rows)
     shrinkage, mean_variance = _with_dead_columns(rows, squares, dims)

@@ -35,7 +35,11 @@ class Inputs:
     """The checked inputs of one method; what it does not read stays empty.
 
     `features` [N, D], `labels` [N] in 0..num_classes-1, `source_probs` [N, Cs], `source_features` [Ns, D],
-    `source_labels` [Ns], `label_embeddings` [C, E, K], `targets` [N, T] for regression (LogME only).
+    `source_labels` [Ns], `label_embeddings` [C, E, K], `targets` [N, T] for regression (LogME only). `features` and
+    `source_features` are float64 copies that a method may write into, unless it asked for `single` precision.
+
+    `source_probs` keep the caller's float32 or float64 and sum to one within the tolerance; `probabilities` is what
+    most methods want: float64 with rows that sum to one.
     """
 
     method: str
@@ -49,6 +53,12 @@ class Inputs:
     targets: Array = field(default_factory=_absent)
     seed: int = 0
 
+    @property
+    def probabilities(self) -> Array:
+        """`source_probs` in float64, every row divided by its sum."""
+        sums = self.source_probs.sum(axis=1, dtype=np.float64, keepdims=True)
+        return np.divide(self.source_probs, sums, dtype=np.float64)
+
 
 def check_inputs(
     method: str,
@@ -58,8 +68,11 @@ def check_inputs(
     seed: int = 0,
     parity: bool = False,
     needs_repeats: bool = False,
+    single: bool = False,
 ) -> Inputs:
     """`Inputs` of `method` from what the caller gave; `given` has one key for every input that the method needs.
+
+    `single` leaves float32 features as they are; they are then the caller's own array.
 
     Raises `UserError` naming the method and the reason.
     """
@@ -74,9 +87,11 @@ def check_inputs(
     checked: dict[str, Array] = {}
     for name in arrays:
         if name in ("features", "source_features"):
-            checked[name] = _features(method, name, arrays[name], None if name == "source_features" else count, parity)
+            checked[name] = _features(
+                method, name, arrays[name], None if name == "source_features" else count, parity, single
+            )
         elif name == "source_probs":
-            checked[name] = _probabilities(method, arrays[name], count, parity)
+            checked[name] = _probabilities(method, arrays[name], count)
         elif name == "label_embeddings":
             checked[name] = _embeddings(method, arrays[name], np.asarray(labels), num_classes, parity)
         elif name == "source_labels":
@@ -93,7 +108,10 @@ def _array(method: str, name: str, value: Any) -> Array:
         raise UserError(f"{method}: {name} must be numbers, not {array.dtype}", "pass a numeric array")
     if array.size == 0:
         raise UserError(f"{method}: {name} is empty", "the model gave no output, or the dataset has no images")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    # The extremes of an array with a NaN are NaN: two passes without a temporary.
+    if array.dtype.kind == "f" and not (np.isfinite(array.max()) and np.isfinite(array.min())):
         bad = int((~np.isfinite(array)).sum())
         raise UserError(
             f"{method}: {name} has {bad} NaN or infinite values", "leave this model out, or run it in float32"
@@ -119,33 +137,43 @@ def _classes(method: str, name: str, value: Any, parity: bool, fewest: int = 2) 
     return dense.astype(np.int64), len(distinct)
 
 
-def _features(method: str, name: str, array: Array, count: int | None, parity: bool) -> Array:
+def _features(method: str, name: str, array: Array, count: int | None, parity: bool, single: bool) -> Array:
+    _check_shape(method, name, array, count)
+    # No float32 reaches the limit.
+    if array.dtype.itemsize > 4 and max(float(array.max()), -float(array.min())) > _LARGEST:
+        raise UserError(f"{method}: {name} exceed {_LARGEST:g}", "rescale them")
+    if not parity and _rows_are_equal(array):
+        raise UserError(f"{method}: {name} are the same for every image", "leave this model out")
+    return array if single and array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+
+
+def _check_shape(method: str, name: str, array: Array, count: int | None) -> None:
     if array.ndim != 2:
         raise UserError(
             f"{method}: {name} must be [images, dimensions], not shape {array.shape}", "pool to one vector an image"
         )
     if count is not None and len(array) != count:
         raise UserError(f"{method}: {len(array)} rows of {name} for {count} labels", "give one row for each label")
-    if max(float(array.max()), -float(array.min())) > _LARGEST:
-        raise UserError(f"{method}: {name} exceed {_LARGEST:g}", "rescale them")
-    if not parity and (array == array[:1]).all():
-        raise UserError(f"{method}: {name} are the same for every image", "leave this model out")
-    keep = parity and array.dtype in (np.float32, np.float64)
-    return array if keep else array.astype(np.float64)
 
 
-def _probabilities(method: str, array: Array, count: int, parity: bool) -> Array:
-    array = _features(method, "source_probs", array, count, parity=True)
+def _rows_are_equal(array: Array) -> bool:
+    """Whether all rows are the same; two of them nearly always settle it."""
+    return bool((array[-1] == array[0]).all() and (array == array[0]).all())
+
+
+def _probabilities(method: str, array: Array, count: int) -> Array:
+    _check_shape(method, "source_probs", array, count)
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
     if array.min() < 0:
         raise UserError(f"{method}: source_probs has negative values", "pass the softmax, not the logits")
-    sums = array.sum(axis=1, dtype=np.float64)
-    worst = float(np.abs(sums - 1).max())
+    worst = float(np.abs(array @ np.ones(array.shape[1], dtype=array.dtype) - 1).max())
     if worst > _SUM_TOLERANCE:
         raise UserError(
             f"{method}: rows of source_probs must sum to 1; one is off by {worst:.3g}",
             "pass the softmax, not the logits",
         )
-    return array if parity else array.astype(np.float64) / sums[:, None]
+    return array
 
 
 def _embeddings(method: str, array: Array, labels: Array, num_classes: int, parity: bool) -> Array:
@@ -179,7 +207,7 @@ def _targets(labels: Array) -> Array:
 def _regression(method: str, arrays: dict[str, Array], targets: Array, seed: int, parity: bool) -> Inputs:
     if (targets == targets[:1]).all(axis=0).any():
         raise UserError(f"{method}: a regression target is the same for every image", "drop it")
-    features = _features(method, "features", arrays["features"], len(targets), parity)
+    features = _features(method, "features", arrays["features"], len(targets), parity, parity)
     return Inputs(method=method, features=features, targets=targets, seed=seed)
 
 

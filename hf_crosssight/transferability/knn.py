@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .classes import unit_rows
 from .inputs import Array, Inputs
 
 _BLOCK = 1024
@@ -23,8 +24,7 @@ _UNDECIDED = 2e-5
 
 def score(inputs: Inputs) -> float:
     """Share of the images whose nearest other image (cosine) has the same class."""
-    norms = np.linalg.norm(inputs.features, axis=1, keepdims=True)
-    rows = inputs.features / np.where(norms > 0, norms, 1.0)
+    rows = unit_rows(inputs.features, overwrite=True)
     same, other = _nearest(rows.astype(np.float32), inputs.labels)
     hits = (same > other).astype(np.float64)
     undecided = np.flatnonzero(np.abs(same - other) < _UNDECIDED)

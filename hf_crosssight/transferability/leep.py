@@ -5,7 +5,7 @@ representations" (ICML 2020), equations 1 and 2: P(y | z) from the source probab
 mean over images of log sum_z P(y_i | z) P_iz. Nats, <= 0.
 
 Default: that formula in float64; source classes with no mass at all are left out (they give 0/0 in public code).
-Computed by sums over classes, O(N Cs) memory.
+Computed class by class, so no second table of N x Cs is held.
 
 Public implementations: `thuml` (= tllib) and `parc` are the formula, in the input's precision in places;
 `model-spider` adds 1e-10 to the source class' share and to the prediction; `pactran` is the same with the OPPOSITE
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .classes import class_sums
+from .classes import class_rows, class_sums
 from .inputs import Array, Inputs
 
 
@@ -27,9 +27,19 @@ def score(inputs: Inputs) -> float:
 
 
 def mean_log_prediction(probabilities: Array, labels: Array, num_classes: int) -> float:
-    """LEEP of any assignment `[N, Z]` of images to source classes or clusters."""
-    alive = probabilities.any(axis=0)
-    return float(np.log(_predictions(probabilities[:, alive], labels, num_classes)).mean())
+    """LEEP of any assignment `[N, Z]` of images to source classes or clusters, rows at a sum near one."""
+    members = class_rows(labels, num_classes)
+    joint, sums = np.empty((num_classes, probabilities.shape[1])), np.empty(len(labels))
+    for c, own in enumerate(members):
+        block = probabilities[own].astype(np.float64)
+        sums[own] = block.sum(axis=1)
+        joint[c] = (1.0 / sums[own]) @ block
+    mass = joint.sum(axis=0)
+    conditional = joint / np.where(mass > 0, mass, 1.0)
+    logs = 0.0
+    for c, own in enumerate(members):
+        logs += float(np.log((probabilities[own].astype(np.float64) @ conditional[c]) / sums[own]).sum())
+    return logs / len(labels)
 
 
 def _predictions(probabilities: Array, labels: Array, num_classes: int, eps: float = 0.0) -> Array:

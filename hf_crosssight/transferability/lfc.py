@@ -5,7 +5,8 @@ new benchmark for model selection for fine-tuning" (2021), section 4: K = F F', 
 otherwise, both minus their means.
 
 Default: features centred and each row at unit length (otherwise a few long rows decide), and pairs of different
-images only. From sums and one Gram matrix, so no N x N matrix is held where D is smaller.
+images only. From sums and one Gram matrix, so no N x N matrix is held where D is smaller; in float32 where the
+features are.
 
 Public implementation (`model-spider`): raw features, the diagonal included; higher is better.
 """
@@ -14,15 +15,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .classes import centre, class_sums, gram
+from .classes import centre, centre_single, class_sums, gram, unit_rows
 from .inputs import Array, Inputs
 
 
 def score(inputs: Inputs) -> float:
     """Correlation of pairwise cosine similarity and label agreement over different images, in [-1, 1]."""
-    rows = centre(inputs.features)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    rows = rows / np.where(norms > 0, norms, 1.0)
+    features = inputs.features
+    rows = centre_single(features)[0] if features.dtype == np.float32 else centre(features)
+    rows = unit_rows(rows, overwrite=True)
     return _correlation(rows, inputs.labels, inputs.num_classes, diagonal=False)
 
 
@@ -30,9 +31,9 @@ def _correlation(rows: Array, labels: Array, num_classes: int, diagonal: bool) -
     """Pearson correlation over the pairs of the kernel `XX'` and the indicator of the same class."""
     squares, own = gram(rows), np.einsum("ij,ij->i", rows, rows)
     sums = class_sums(rows, labels, num_classes)
-    total = sums.sum(axis=0)
+    total = sums.sum(axis=0, dtype=np.float64)
     pairs, agreeing = float(len(rows)) ** 2, float((np.bincount(labels).astype(np.float64) ** 2).sum())
-    kernel, kernel_squares = float(total @ total), float(np.vdot(squares, squares))
+    kernel, kernel_squares = float(total @ total), float(np.einsum("ij,ij->i", squares, squares).sum(dtype=np.float64))
     product = float(np.vdot(sums, sums))
     if not diagonal:
         pairs, agreeing = pairs - len(rows), agreeing - len(rows)

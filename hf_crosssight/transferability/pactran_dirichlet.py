@@ -19,31 +19,23 @@ import numpy as np
 
 from .classes import class_sums
 from .inputs import Array, Inputs
+from .source_mixture import SourceMixture
 
 
 def score(inputs: Inputs) -> float:
     """Minus the PAC-Bayesian bound per image (nats)."""
     from scipy.special import digamma, gammaln
 
-    probabilities = inputs.source_probs[:, inputs.source_probs.any(axis=0)]
-    labels, classes = inputs.labels, inputs.num_classes
-    prior = (np.bincount(labels, minlength=classes) / len(labels))[:, None]
+    mixture = SourceMixture(inputs)
+    prior = mixture.prior
     constant = gammaln(prior.sum()) - gammaln(prior).sum()
-    counts, last = prior + class_sums(probabilities, labels, classes), -np.inf
+    counts, last = prior + mixture.start, -np.inf
     for _ in range(200):
-        # Logs relative to the largest of each class: rare classes have digammas in the thousands.
-        logs = digamma(counts) - digamma(counts.sum(axis=0))
-        logs -= logs.max(axis=1, keepdims=True)
-        mixed = probabilities * np.exp(logs)[labels]
-        mass = np.maximum(mixed.sum(axis=1), np.finfo(np.float64).tiny)
-        q = mixed / mass[:, None]
-        summed = class_sums(q, labels, classes)
-        # KL(q | P) of the fresh q: sum_z q log(weight) - log(mass).
-        divergence = float((summed * logs).sum() - np.log(mass).sum())
+        summed, divergence = mixture.step(digamma(counts) - digamma(counts.sum(axis=0)))
         counts = prior + summed
         fit = float((gammaln(counts).sum(axis=0) - gammaln(counts.sum(axis=0)) + constant).sum())
-        bound = (fit - divergence) / len(labels)
-        if abs(bound - last) < 1e-7:
+        bound = (fit - divergence) / mixture.count
+        if abs(bound - last) < 1e-6:
             break
         last = bound
     return bound

@@ -17,30 +17,23 @@ import numpy as np
 
 from .classes import class_sums
 from .inputs import Array, Inputs
+from .source_mixture import SourceMixture
 
 
 def score(inputs: Inputs) -> float:
     """Minus the PAC-Bayesian bound per image (nats)."""
     from scipy.special import digamma, gammaln
 
-    probabilities = inputs.source_probs[:, inputs.source_probs.any(axis=0)]
-    labels, classes = inputs.labels, inputs.num_classes
-    prior = (np.bincount(labels, minlength=classes) / len(labels))[:, None]
-    counts, last = prior + class_sums(probabilities, labels, classes), -np.inf
+    mixture = SourceMixture(inputs)
+    prior = mixture.prior
+    constant = float(gammaln(prior).sum()) * mixture.start.shape[1]
+    counts, last = prior + mixture.start, -np.inf
     for _ in range(200):
-        # Logs relative to the largest of each class: rare classes have digammas in the thousands.
-        logs = digamma(counts)
-        logs -= logs.max(axis=1, keepdims=True)
-        mixed = probabilities * np.exp(logs)[labels]
-        mass = np.maximum(mixed.sum(axis=1), np.finfo(np.float64).tiny)
-        q = mixed / mass[:, None]
-        summed = class_sums(q, labels, classes)
-        divergence = float((summed * logs).sum() - np.log(mass).sum())
+        summed, divergence = mixture.step(digamma(counts))
         counts = prior + summed
-        rates = np.log(probabilities @ counts.sum(axis=0)).sum()
-        fit = float((gammaln(counts) - gammaln(prior)).sum())
-        bound = (fit - divergence - rates) / len(labels) + 1.0
-        if abs(bound - last) < 1e-7:
+        fit = float(gammaln(counts).sum()) - constant
+        bound = (fit - divergence - mixture.log_rates(counts.sum(axis=0))) / mixture.count + 1.0
+        if abs(bound - last) < 1e-6:
             break
         last = bound
     return bound

@@ -15,6 +15,7 @@ for lam 1) and `pactran-LAM-optimum` (L* alone); `etran-...` stops after ten rou
 from __future__ import annotations
 
 import numpy as np
+from scipy import linalg
 
 from .classes import centre, one_hot, total_variance
 from .discriminant import softmax
@@ -23,21 +24,23 @@ from .inputs import Array, Inputs
 
 def score(inputs: Inputs) -> float:
     """Minus the bound with lam = 1, s = 10."""
-    rows = centre(inputs.features)
+    rows = centre(inputs.features, overwrite=True)
     dims = rows.shape[1]
-    rows = rows / np.sqrt(total_variance(rows) / dims)
-    squares = rows**2
-    coordinates = _in_span(rows) if dims > len(rows) else rows
+    rows /= np.sqrt(total_variance(rows) / dims)
+    norms = np.einsum("ij,ij->i", rows, rows)
+    coordinates = _in_span(rows) if dims > 1.5 * len(rows) else rows
     targets = one_hot(inputs.labels, inputs.num_classes)
     start = np.zeros((coordinates.shape[1] + 1, inputs.num_classes))
     loss, probabilities = _fit(coordinates, targets, 1.0, start, rounds=200)
-    return -_bound(squares, probabilities, loss, lam=1.0, s=10.0)
+    return -_bound(norms, dims, probabilities, loss, lam=1.0, s=10.0)
 
 
 def _in_span(rows: Array) -> Array:
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    kept = values > values[-1] * 1e-12
-    return vectors[:, kept] * np.sqrt(values[kept])
+    """Rows in an orthonormal basis of their span: any L with LL' = XX' will do, as the penalty sees no rotation."""
+    products = rows @ rows.T
+    # Centred rows are dependent by one direction.
+    products.flat[:: len(products) + 1] += 1e-10 * np.trace(products) / len(products)
+    return np.asarray(linalg.cholesky(products, lower=True, overwrite_a=True, check_finite=False))
 
 
 def _fit(rows: Array, targets: Array, lam: float, start: Array, rounds: int) -> tuple[float, Array]:
@@ -69,11 +72,11 @@ def _fit(rows: Array, targets: Array, lam: float, start: Array, rounds: int) -> 
     return float(found.fun), softmax(rows @ table[:dims] + table[dims])
 
 
-def _bound(squares: Array, probabilities: Array, loss: float, lam: float, s: float) -> float:
-    count, dims = squares.shape
-    classes = probabilities.shape[1]
+def _bound(norms: Array, dims: int, probabilities: Array, loss: float, lam: float, s: float) -> float:
+    """The bound from the rows' squared lengths `[N]`, the class probabilities `[N, C]` and the least loss."""
+    count, classes = probabilities.shape
     uncertain = (probabilities * (1.0 - probabilities)).sum(axis=1)
-    hessian = float(uncertain @ squares.sum(axis=1)) + dims * classes / (lam * count) + float(uncertain.sum())
+    hessian = float(uncertain @ norms) + dims * classes / (lam * count) + float(uncertain.sum())
     flatness = hessian * lam * count / (dims * classes) + 1e-10
     return loss + dims * classes / (2.0 * lam * count) * (s / dims) * float(np.log(flatness))
 
@@ -91,4 +94,5 @@ def parity(inputs: Inputs, implementation: str) -> float:
     loss += float(np.log1p(1e-10))
     if s == "optimum":
         return loss
-    return _bound(rows.astype(np.float64) ** 2, probabilities, loss, float(lam), float(s))
+    norms = (rows.astype(np.float64) ** 2).sum(axis=1)
+    return _bound(norms, rows.shape[1], probabilities, loss, float(lam), float(s))

@@ -30,7 +30,7 @@ def score(inputs: Inputs) -> float:
     if len(rows) > _MOST_ROWS:
         kept = balanced_sample(labels, _MOST_ROWS, inputs.seed)
         rows, labels = rows[kept], labels[kept]
-    return _two_valued_spearman(standardise(rows), labels)
+    return _two_valued_spearman(standardise(rows, overwrite=True), labels)
 
 
 def balanced_sample(labels: Array, count: int, seed: int) -> Array:

@@ -32,6 +32,7 @@ class Method:
             by "=" agree with each other, so one function serves them.
         needs_repeats: the method says nothing when every class has a single image.
         random: the score depends on `seed`.
+        single: the default reads float32 features as they are, with no float64 copy.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Method:
     implementations: tuple[str, ...]
     needs_repeats: bool = False
     random: bool = False
+    single: bool = False
 
     @property
     def module(self) -> ModuleType:
@@ -128,13 +130,13 @@ METHODS: dict[str, Method] = {
             _F,
             ("pactran-1-100=pactran=emms", *_GAUSSIAN[1:], "etran-100=etran", "etran-10", "etran-optimum"),
         ),
-        Method("gbc", _F, ("model-spider",), needs_repeats=True),
-        Method("lfc", _F, ("model-spider",), needs_repeats=True),
+        Method("gbc", _F, ("model-spider",), needs_repeats=True, single=True),
+        Method("lfc", _F, ("model-spider",), needs_repeats=True, single=True),
         Method("parc", _F, ("parc", "parc-32=sfda", "exact", "exact-32"), needs_repeats=True),
         Method("sfda", _F, ("sfda=ncti", "etran"), needs_repeats=True),
-        Method("ncti", _F, ("ncti-posterior=ncti", "ncti-features", "ncti-classes"), needs_repeats=True),
+        Method("ncti", _F, ("ncti-posterior=ncti", "ncti-features", "ncti-classes"), needs_repeats=True, single=True),
         Method("etran", _F, ("etran-lda=etran", "etran-energy", "etran-energy-top"), needs_repeats=True),
-        Method("transrate", _F, ("tllib=dataiku=emms",)),
+        Method("transrate", _F, ("tllib=dataiku=emms",), single=True),
         Method(
             "knn",
             _F,
@@ -240,7 +242,13 @@ def _method(name: str) -> Method:
 def _checked(entry: Method, labels: Any, given: Mapping[str, Any], seed: int, parity: bool) -> Inputs:
     needed = {name: given.get(name) for name in entry.needs}
     return check_inputs(
-        entry.name, labels, needed, seed=seed, parity=parity, needs_repeats=entry.needs_repeats and not parity
+        entry.name,
+        labels,
+        needed,
+        seed=seed,
+        parity=parity,
+        needs_repeats=entry.needs_repeats and not parity,
+        single=entry.single or parity,
     )
 
 

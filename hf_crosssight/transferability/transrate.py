@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import linalg
 
-from .classes import centre, gram, total_variance
+from .classes import class_rows, gram
 from .inputs import Array, Inputs
 
 _EPS = 1e-4
@@ -23,15 +23,24 @@ _EPS = 1e-4
 
 def score(inputs: Inputs) -> float:
     """R(Z) - sum over classes of share * R(Z of the class), in nats."""
-    rows = centre(inputs.features)
-    rows = rows / np.sqrt(total_variance(rows))
-    rates = [_rate(rows[inputs.labels == c]) for c in range(inputs.num_classes)]
-    shares = np.bincount(inputs.labels) / len(rows)
-    return _rate(rows) - float(shares @ rates)
+    features, count = inputs.features, len(inputs.features)
+    mean = features.mean(axis=0, dtype=np.float64)
+    members = class_rows(inputs.labels, inputs.num_classes)
+    # Class by class, so that no second copy of the features is held.
+    products = [gram(features[own] - mean) for own in members]
+    # Where every class has its D x D product, theirs add up to the whole.
+    tall = min(map(len, members)) >= features.shape[1]
+    whole = np.sum(products, axis=0) if tall else gram(features - mean)
+    # Features scaled to a mean squared norm of one.
+    scale = count / (float(np.trace(whole)) * _EPS)
+    shares = [len(own) / count for own in members]
+    rates = [_rate(product, scale / len(own)) for product, own in zip(products, members, strict=True)]
+    return _rate(whole, scale / count) - float(np.dot(shares, rates))
 
 
-def _rate(rows: Array) -> float:
-    product = gram(rows) / (len(rows) * _EPS)
+def _rate(product: Array, scale: float) -> float:
+    """1/2 log det(I + scale * product)."""
+    product = scale * product
     product.flat[:: len(product) + 1] += 1.0
     factor = linalg.cholesky(product, lower=True, overwrite_a=True, check_finite=False)
     return float(np.log(np.diagonal(factor)).sum())
