@@ -170,7 +170,7 @@ class Repository:
     def _json(self, path: str) -> dict:
         try:
             found = json.loads((self.folder / path).read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -6,10 +6,11 @@ one model at a time, when they are first asked for.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,26 @@ class ViewPlan:
 _one_at_a_time = threading.Lock()
 
 
+class _Clock:
+    """Seconds of one view, without those of waiting for the turn to use torch."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._waited = 0.0
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """One thread at a time: torch's own threads are enough, and two networks at once need twice the memory."""
+        begun = time.perf_counter()
+        with _one_at_a_time:
+            self._waited += time.perf_counter() - begun
+            yield
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began - self._waited
+
+
 def make_views(
     found: FoundModel,
     plan: ViewPlan,
@@ -88,30 +109,30 @@ def make_views(
     for name in plan.views:
         if name in views:
             continue
-        begun = time.perf_counter()
+        clock = _Clock()
         try:
-            view, cost = _made(name, found, facts, plan, scratch, check)
+            view, cost = _made(name, found, facts, plan, scratch, check, clock)
             views[name] = _as_halves(view)
             read += cost
         except NoViewError as error:
             reasons[name] = str(error)
-        seconds[name] = time.perf_counter() - begun
+        seconds[name] = clock.seconds
         check()
     return MadeModel(facts.record, views, reasons, read, seconds)
 
 
 def _made(
-    name: str, found: FoundModel, facts: ModelFacts, plan: ViewPlan, scratch: Path, check: Check
+    name: str, found: FoundModel, facts: ModelFacts, plan: ViewPlan, scratch: Path, check: Check, clock: _Clock
 ) -> tuple[np.ndarray, int]:
     """One view, and the bytes of weights that were read for it."""
     if name == "structure":
         return structure_of(facts), 0
     if name == "card":
-        with _one_at_a_time:
+        with clock.turn():
             return card_of(facts), 0
     if name == "weights":
         return _weights(found, plan.byte_budget, check)
-    return _probe(found, facts, plan.largest_probed, scratch, check), 0
+    return _probe(found, facts, plan.largest_probed, scratch, check, clock), 0
 
 
 def _weights(found: FoundModel, budget: int, check: Check) -> tuple[np.ndarray, int]:
@@ -128,7 +149,9 @@ def _weights(found: FoundModel, budget: int, check: Check) -> tuple[np.ndarray, 
     return reading.view, reading.bytes_read
 
 
-def _probe(found: FoundModel, facts: ModelFacts, largest: int, scratch: Path, check: Check) -> np.ndarray:
+def _probe(
+    found: FoundModel, facts: ModelFacts, largest: int, scratch: Path, check: Check, clock: _Clock
+) -> np.ndarray:
     """Loads the network and runs it over the reference images; no code of the repository is run."""
     task, size = facts.record.task or "", found.weight_bytes
     if _NO_IMAGES.search(task) and not _TAKES_IMAGES_TOO.search(task):
@@ -137,7 +160,7 @@ def _probe(found: FoundModel, facts: ModelFacts, largest: int, scratch: Path, ch
         raise NoViewError("its config.json names no architecture that could be loaded")
     if size > largest:
         raise NoViewError(f"its weights are {size / 1e6:.0f} MB; models up to {largest / 1e6:.0f} MB are run")
-    with found.whole(scratch) as folder, _one_at_a_time:
+    with found.whole(scratch) as folder, clock.turn():
         check()
         from hf_crosssight.features.load import UnusableModelError, load_image_model
         from hf_crosssight.tokens.probe import probe_view
