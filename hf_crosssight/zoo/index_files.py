@@ -82,7 +82,7 @@ def read_description(folder: str | Path) -> Description:
             num_models=int(said["num_models"]),
             specs={str(name): str(spec) for name, spec in said["specs"].items()},
             shards=tuple(
-                {"models": s["models"], "records": s["records"], "views": s["views"]} for s in said["shards"]
+                {"models": s["models"], "views": s["views"], "records": s["records"]} for s in said["shards"]
             ),
             encoders=dict(said.get("encoders", {})),
             byte_budget=said.get("byte_budget"),
