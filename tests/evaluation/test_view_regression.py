@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 
 from hf_crosssight.evaluation.blind_prediction import predict_split
-from hf_crosssight.evaluation.metrics import weighted_tau
+from hf_crosssight.evaluation.metrics import weighted_tau, weighted_tau_true_rank
 from hf_crosssight.evaluation.model_splits import ONE_FAMILY_BLIND, UNSEEN_MODELS, all_splits, inner_folds
 from hf_crosssight.evaluation.view_features import ViewFeatures
-from hf_crosssight.evaluation.view_regression import TREES, dataset_weights, fit, z_targets
+from hf_crosssight.evaluation.view_regression import (
+    TREES,
+    dataset_weights,
+    fit,
+    top_weighted_agreement,
+    z_targets,
+)
 
 FAMILIES = ["a"] * 10 + ["b"] * 10 + ["c"] * 10
 LINEAGES = [str(i) for i in range(30)]
@@ -81,3 +87,16 @@ def test_a_view_of_nothing_still_predicts():
     fitted = fit([np.zeros((30, 3))], scores, descriptors, list("abcdefgh"), inner_folds(LINEAGES, 4, 0),
                  committees=((TREES,),), trees=20)  # fmt: skip
     assert np.isfinite(fitted.predict([np.zeros((2, 3))])).all()
+
+
+def test_agreement_is_the_weighted_tau_of_the_true_ranks_and_passes_over_gaps():
+    rng = np.random.default_rng(0)
+    predicted, scores = rng.normal(size=(2, 4, 9))
+    expected = [weighted_tau_true_rank(p, s) for p, s in zip(predicted, scores, strict=True)]
+    assert np.allclose(top_weighted_agreement(predicted, scores), expected)
+    gaps = scores.copy()
+    gaps[:, 6:] = np.nan
+    assert np.allclose(
+        top_weighted_agreement(predicted, gaps), top_weighted_agreement(predicted[:, :6], scores[:, :6])
+    )
+    assert np.isnan(top_weighted_agreement(predicted, np.full((4, 9), np.nan))).all()
