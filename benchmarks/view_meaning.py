@@ -103,7 +103,7 @@ def _combinations(models: Models, only: str | None) -> list[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", type=Path, action="append", default=[], help="folder of model repositories")
-    parser.add_argument("--zoo", help="zoo index")
+    parser.add_argument("--zoo", action="append", default=[], help="zoo index")
     parser.add_argument("--views", type=Path, action="append", default=[], help=".npz file of views")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", help="views and combinations, with commas between")

@@ -1,15 +1,16 @@
 """What each view of a model is worth for ranking models that were not seen in training.
 
-    python benchmarks/view_worth.py --models FOLDER [--models FOLDER ...] --ground-truth TABLE [--ground-truth TABLE]
+    python benchmarks/view_worth.py --zoo INDEX --models FOLDER [--zoo ... --models ...] --ground-truth TABLE [...]
         --datasets FOLDER [--views FILE.npz ...] [--cache FOLDER] [--seeds 3]
     python benchmarks/view_worth.py ... --views FILE.npz --only weights,structure+weights --quick      # while tuning
 
-`--models` are folders of model repositories (`org/name/`), `--zoo` an index; their views are read, and those of every
-`.npz` file (array `ids` of model ids, and one array `[M, n, Dv]` or `[M, D]` a view) are added or put in their place.
-`--ground-truth` is a tidy table (`model_id, dataset_id, seed, accuracy`, a column `recipe` allowed) or a folder of
-them; each table and recipe is a problem of its own. `--datasets` holds the datasets' images (`org/name/` or `name/`);
-their tokens, and LogME's scores, are kept under `--cache`. `--only` names combinations; `--quick` leaves out unseen
-datasets and the baselines that need forward passes. On one core a combination takes half a minute, quick ten seconds.
+`--zoo` is an index (`hf-crosssight zoo build --from FOLDER --out INDEX`), `--models` the folder of model repositories
+(`org/name/`) that it was built of, or one without an index (structure and card are read then); the baselines need the
+folders. The views of every `.npz` file (array `ids` of model ids, and one array `[M, n, Dv]` or `[M, D]` a view) are
+added or put in their place. `--ground-truth` is a tidy table (`model_id, dataset_id, seed, accuracy`, a column
+`recipe` allowed) or a folder of them; each table and recipe is a problem of its own. `--datasets` holds the datasets'
+images (`org/name/` or `name/`); their tokens, and LogME's scores, are kept under `--cache`. `--only` names
+combinations; `--quick` leaves out unseen datasets and the baselines that need forward passes.
 
 A model's self-transfer pairs are neither learnt from nor scored; `--with-own` scores them too. Intervals are 90 %, by
 a two-way bootstrap over what is held out and over parents of datasets; ± is the deviation over seeds, or families.
@@ -76,7 +77,7 @@ def main() -> None:
 def _judge(problem: Problem, options: argparse.Namespace) -> None:
     models = problem.models
     print(f"\n## {problem.name}: {len(models.ids)} models of {len(set(models.lineages))} lineages and "
-          f"{len(set(models.families))} families, {len(problem.datasets)} datasets; one measured accuracy ± "
+          f"{len(set(models.families))} families, {len(problem.datasets)} datasets; standard error of an accuracy "
           f"{problem.noise:.4f}; {int(problem.own_data.sum())} self-transfer pairs "
           f"{'scored' if options.with_own else 'left out'}\n\n{ceiling_line(problem)}")  # fmt: skip
     settings = QUICK if options.quick else SETTINGS
@@ -217,7 +218,7 @@ def _combinations(models: Models, only: str | None) -> list[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--models", type=Path, action="append", default=[], help="folder of model repositories")
-    parser.add_argument("--zoo", help="zoo index")
+    parser.add_argument("--zoo", action="append", default=[], help="zoo index")
     parser.add_argument("--ground-truth", type=Path, action="append", required=True, help="tidy table or folder")
     parser.add_argument("--recipe", action="append", default=[], help="only this recipe of the tables")
     parser.add_argument("--datasets", type=Path, required=True, help="folder of datasets")

@@ -67,7 +67,7 @@ class Problem:
         own_data: bool `[T, M]`: the model had been trained on that very dataset (self-transfer).
         descriptors: `[T, k]`.
         table: the table itself, with its repeats.
-        noise: standard deviation of one measured accuracy between seeds, 0 where nothing was measured twice.
+        noise: standard error of an accuracy of the table, 0 where nothing was measured twice.
     """
 
     name: str
@@ -81,9 +81,17 @@ class Problem:
     noise: float
 
 
-def read_models(folders: Sequence[Path], index: str | None, files: Sequence[Path]) -> Models:
-    """Models of folders of repositories or of an index, with the views of the index and of `.npz` files."""
-    zoos = [open_zoo(folder) for folder in folders] + ([open_zoo(index)] if index else [])
+def read_models(folders: Sequence[Path], indexes: Sequence[str], files: Sequence[Path]) -> Models:
+    """Models of indexes and of folders of repositories, with the views of the indexes and of `.npz` files.
+
+    A folder's models that an index holds have the index's views; the folder tells where their files are.
+    """
+    zoos = [open_zoo(index) for index in indexes]
+    for folder in folders:
+        known = {model for zoo in zoos for model in zoo.model_ids}
+        if not set(_repositories(folder)) <= known:
+            zoo = open_zoo(folder)
+            zoos.append(zoo.take([row for row, model in enumerate(zoo.model_ids) if model not in known]))
     if not zoos:
         raise UserError("no models are named", "Give --models FOLDER or --zoo INDEX.")
     zoo = zoos[0]
@@ -104,6 +112,11 @@ def read_models(folders: Sequence[Path], index: str | None, files: Sequence[Path
         views,
         {record.model_id: place for record in records for place in _places(record, folders)},
     )
+
+
+def _repositories(folder: Path) -> list[str]:
+    places = [place.parent for pattern in ("*/config.json", "*/*/config.json") for place in folder.glob(pattern)]
+    return [str(place.relative_to(folder)) for place in places]
 
 
 def _places(record: ModelRecord, folders: Sequence[Path]) -> list[Path]:
@@ -130,15 +143,21 @@ def _problem(table: GroundTruthTable, models: Models, descriptors: Mapping[str, 
     if len(own.ids) < 5 or not table.datasets:
         raise UserError(f"{table.id} has {len(own.ids)} known models", "Give the folders of the models it names.")
     same = np.array([[_same_data(key, source) for source in own.sources] for key in table.datasets])
-    repeats = table.repeats
-    noise = 0.0
-    if repeats is not None:
-        twice = np.isfinite(repeats).sum(-1) >= 2
-        noise = float(np.sqrt(np.nanvar(repeats[twice], axis=-1, ddof=1).mean())) if twice.any() else 0.0
     return Problem(
         table.id, own, table.datasets, tuple(parent_of(key) for key in table.datasets), table.scores,
-        same | table.self_transfer, np.stack([descriptors[key] for key in table.datasets]), table, noise,
+        same | table.self_transfer, np.stack([descriptors[key] for key in table.datasets]), table, _noise(table),
     )  # fmt: skip
+
+
+def _noise(table: GroundTruthTable) -> float:
+    """Standard error of an accuracy of the table, of as many seeds as it usually has; 0 if nothing was run twice."""
+    if table.repeats is None:
+        return 0.0
+    counts = np.isfinite(table.repeats).sum(-1)
+    if not (counts >= 2).any():
+        return 0.0
+    variance = np.nanvar(table.repeats[counts >= 2], axis=-1, ddof=1).mean()
+    return float(np.sqrt(variance / np.median(counts[counts > 0])))
 
 
 def _same_data(dataset: str, source: str) -> bool:

@@ -40,19 +40,25 @@ def target_logme(
     known: dict[str, float | None] = json.loads(cached.read_text()) if cached.is_file() else {}
     loaded: dict[str, Classifier | None] = {}
     for row, dataset in enumerate(datasets):
-        own = load_images(str(_place(images, dataset)), SIDE)
-        chosen = _balanced(own)
-        for column, model in enumerate(model_ids):
-            if model not in sources:
-                continue
-            key = hashlib.sha256(f"{sources[model].revision}|{own.revision}|{_IMAGES}|{_CLASSES}".encode()).hexdigest()
-            if key[:24] not in known:
-                known[key[:24]] = _logme(sources[model], loaded, own, chosen)
-            value = known[key[:24]]
-            found[row, column] = np.nan if value is None else value
-        write_text(cached, json.dumps(known))
-        print(f"LogME on {dataset}: {row + 1} of {len(datasets)}", file=sys.stderr, flush=True)
+        place = _place(images, dataset)
+        keys = {model: _key(sources[model], place) for model in model_ids if model in sources}
+        if not set(keys.values()) <= known.keys():
+            own = load_images(str(place), SIDE)
+            chosen = _balanced(own)
+            for model, key in keys.items():
+                if key not in known:
+                    known[key] = _logme(sources[model], loaded, own, chosen)
+            write_text(cached, json.dumps(known))
+            print(f"LogME on {dataset}: {row + 1} of {len(datasets)}", file=sys.stderr, flush=True)
+        values = [known[keys[model]] if model in keys else None for model in model_ids]
+        found[row] = [np.nan if value is None else value for value in values]
     return found
+
+
+def _key(source: ModelSource, dataset: Path) -> str:
+    """What a score depends on: the weights, the dataset's files by name and size, and how images are chosen."""
+    files = [(str(f.relative_to(dataset)), f.stat().st_size) for f in sorted(dataset.rglob("*")) if f.is_file()]
+    return hashlib.sha256(json.dumps([source.revision, files, _IMAGES, _CLASSES]).encode()).hexdigest()[:24]
 
 
 def _place(images: Path, dataset: str) -> Path:
