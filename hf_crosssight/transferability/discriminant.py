@@ -76,6 +76,8 @@ def _products(
     ridge = shrinkage * float(np.einsum("ij,ij->", residual, residual)) / count / dims
     # Repeated rows leave no scatter within the classes: plain distance remains.
     ridge = max(ridge, 1e-12 * float(np.einsum("ij,ij->", rows, rows)) / count / dims)
+    # No scatter at all leaves all distances zero, and the class shares decide.
+    ridge = max(ridge, 1e-300)
     ridged = scale * squares
     ridged.flat[:: len(ridged) + 1] += ridge
     factor = linalg.cholesky(ridged, lower=True, overwrite_a=True, check_finite=False)

@@ -8,7 +8,7 @@ implementations depend on both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,11 @@ class Inputs:
     label_embeddings: Array = field(default_factory=_absent)
     targets: Array = field(default_factory=_absent)
     seed: int = 0
+
+    def without_gaps(self) -> Inputs:
+        """The same with the classes that occur renumbered 0..C-1 (parity mode keeps the caller's numbers)."""
+        distinct, dense = np.unique(self.labels, return_inverse=True)
+        return replace(self, labels=dense, num_classes=len(distinct))
 
     @property
     def probabilities(self) -> Array:

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hf_crosssight.errors import UserError
+
 from .classes import centre, centre_single, class_sums, gram, unit_rows
 from .inputs import Array, Inputs
 
@@ -41,7 +43,9 @@ def _correlation(rows: Array, labels: Array, num_classes: int, diagonal: bool) -
         kernel_squares -= float(own @ own)
     covariance = product - kernel * agreeing / pairs
     variances = (kernel_squares - kernel**2 / pairs) * (agreeing - agreeing**2 / pairs)
-    return float(covariance / np.sqrt(variances)) if variances > 0 else float("nan")
+    if variances <= 0:
+        raise UserError("lfc: every pair of images is equally alike in these features", "leave this model out")
+    return float(covariance / np.sqrt(variances))
 
 
 def parity(inputs: Inputs, implementation: str) -> float:

@@ -31,6 +31,8 @@ def score(inputs: Inputs) -> float:
     """-(W / W0 + CE / log C), in [-2, 0]."""
     target, labels = _sampled(inputs.features, inputs.labels, inputs.seed)
     source, source_labels = _sampled(inputs.source_features, inputs.source_labels, inputs.seed)
+    # Measured from one of the images, so that large common offsets do not cost digits.
+    source, target = source - target[0], target - target[0]
     scale = max(np.abs(target).max(), np.abs(source).max())
     cost = squared_distances(source / scale, target / scale)
     distance, entropy = _terms(cost, source_labels, labels)

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hf_crosssight.errors import UserError
+
 from .classes import one_hot, standardise
 from .inputs import Array, Inputs
 
@@ -51,6 +53,10 @@ def _two_valued_spearman(rows: Array, labels: Array) -> float:
     unit = centred / np.where(norms > 0, norms, 1.0)
     upper = np.triu_indices(len(rows), k=1)
     ranks = rankdata(-(unit @ unit.T)[upper])
+    if ranks[0] == ranks[-1] and (ranks == ranks[0]).all():
+        raise UserError(
+            "parc: every pair of images is equally far apart in these features", "give features of more dimensions"
+        )
     different = labels[upper[0]] != labels[upper[1]]
     share = different.mean()
     covariance = (ranks * different).mean() - ranks.mean() * share
@@ -76,8 +82,6 @@ def parity(inputs: Inputs, implementation: str) -> float:
 def public_components(rows: Array, dims: int) -> Array:
     """The PARC code's projection: randomised PCA, seed 1919, one power iteration."""
     from sklearn.decomposition import PCA
-
-    from hf_crosssight.errors import UserError
 
     dims = min(dims, len(rows))
     if rows.shape[1] < dims:

@@ -211,8 +211,7 @@ def score(
         "label_embeddings": label_embeddings,
     }
     inputs = _checked(entry, labels, given, seed, parity)
-    value = float(entry.module.parity(inputs, chosen) if parity else entry.module.score(inputs))
-    return _finite(entry.name, value, chosen)
+    return _finite(entry.name, _public(entry, inputs, chosen) if parity else float(entry.module.score(inputs)), chosen)
 
 
 def score_zoo(
@@ -250,6 +249,17 @@ def _checked(entry: Method, labels: Any, given: Mapping[str, Any], seed: int, pa
         needs_repeats=entry.needs_repeats and not parity,
         single=entry.single or parity,
     )
+
+
+def _public(entry: Method, inputs: Inputs, implementation: str) -> float:
+    """What a public implementation returns, its crashes as errors of the input that it cannot take."""
+    try:
+        with np.errstate(all="ignore"):
+            return float(entry.module.parity(inputs, implementation))
+    except (ArithmeticError, LookupError, ValueError, np.linalg.LinAlgError) as error:
+        raise UserError(
+            f"{entry.name}: the public implementation '{implementation}' fails here: {error}", "leave out parity=True"
+        ) from error
 
 
 def _finite(method: str, value: float, implementation: str) -> float:

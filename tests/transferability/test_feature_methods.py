@@ -14,6 +14,7 @@ from sklearn.covariance import ledoit_wolf
 from hf_crosssight.errors import UserError
 from hf_crosssight.transferability import score
 from hf_crosssight.transferability.discriminant import shrunk_discriminant
+from hf_crosssight.transferability.principal import leading_components
 from hf_crosssight.transferability.sfda import within_scatter
 from hf_crosssight.transferability.transport import optimal_plan
 
@@ -212,3 +213,26 @@ def test_discriminant_leaves_each_image_out(dims: int) -> None:
         logits = np.array([-0.5 * gap @ np.linalg.solve(matrix, gap) for gap in gaps])
         expected = np.exp(logits) / np.exp(logits).sum()
         np.testing.assert_allclose(found.posteriors[i], expected, atol=1e-9)
+
+
+def test_leading_components_of_large_features_hold_nearly_all_that_the_best_hold() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(900, 800)) * np.arange(1, 801) ** -0.7 + 5.0
+    found = leading_components(rows.astype(np.float32), 64)
+    best = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)[:64] ** 2
+    lengths = (found**2).sum(axis=0)
+    assert found.shape == (900, 64)
+    assert (np.diff(lengths) < 0).all()
+    assert lengths.sum() == pytest.approx(best.sum(), rel=1e-4)
+    np.testing.assert_allclose(lengths[:20], best[:20], rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["gbc", "ncti", "lfc", "transrate"])
+def test_methods_that_read_single_precision_agree_with_double(method: str, inputs: dict[str, Any]) -> None:
+    narrow = {**inputs, "features": inputs["features"].astype(np.float32)}
+    assert score(method, **narrow) == pytest.approx(score(method, **inputs), rel=1e-5)
+
+
+def test_otce_does_not_lose_digits_to_a_common_offset(inputs: dict[str, Any]) -> None:
+    moved = {**inputs} | {name: inputs[name] + 2.0**20 for name in ("features", "source_features")}
+    assert score("otce", **moved) == pytest.approx(score("otce", **inputs), abs=1e-6)

@@ -163,6 +163,64 @@ def test_a_class_of_one_image_among_others(method: str, inputs: dict[str, Any]) 
     assert math.isfinite(score(method, **{**inputs, "labels": labels}))
 
 
+def score_or_reason(method: str, found: dict[str, Any]) -> tuple[float, str]:
+    try:
+        return score(method, **found), ""
+    except UserError as error:
+        return math.nan, error.what
+
+
+KINDS = {
+    "one direction": lambda rng, n, d: rng.normal(size=(n, 1)) * rng.normal(size=(1, d)),
+    "two distinct rows": lambda rng, n, d: rng.normal(size=(2, d))[np.arange(n) % 2],
+    "tiny": lambda rng, n, d: 1e-30 * rng.normal(size=(n, d)),
+    "huge": lambda rng, n, d: 1e60 * rng.normal(size=(n, d)),
+    "booleans": lambda rng, n, d: rng.random((n, d)) < 0.5,
+    "one entry": lambda rng, n, d: np.eye(1, n * d).reshape(n, d),
+    "far from zero": lambda rng, n, d: 1e6 + 1e-3 * rng.normal(size=(n, d)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", BY_FEATURES)
+def test_degenerate_features_have_a_finite_value_or_a_reason(method: str, kind: str) -> None:
+    rng = np.random.default_rng(0)
+    for count, dims in ((3, 1), (3, 90), (30, 2), (30, 90)):
+        labels = np.arange(count) % max(2, count // 3)
+        found = {
+            "features": KINDS[kind](rng, count, dims),
+            "labels": labels,
+            "source_features": KINDS[kind](rng, count - 1, dims),
+            "source_labels": np.arange(count - 1) % 2,
+            "label_embeddings": rng.normal(size=(labels.max() + 1, 5, 3)),
+        }
+        value, reason = score_or_reason(method, found)
+        assert math.isfinite(value) or reason.startswith(f"{method}: ")
+
+
+def test_a_public_form_that_crashes_is_an_error_with_its_name(inputs: dict[str, Any]) -> None:
+    gap = {**inputs, "labels": np.where(inputs["labels"] == 3, 4, inputs["labels"])}
+    with pytest.raises(UserError, match="logme: the public implementation 'tllib' fails here"):
+        score("logme", **gap, parity=True, implementation="tllib")
+    for method, implementation in (("hscore_regularized", "tllib"), ("logme", "transformer-ranker")):
+        theirs = score(method, **inputs, parity=True, implementation=implementation)
+        assert score(method, **gap, parity=True, implementation=implementation) == pytest.approx(theirs, rel=1e-12)
+
+
+@pytest.mark.parametrize("method", BY_PROBABILITIES)
+def test_float32_probabilities_and_rows_a_little_off_one(method: str, inputs: dict[str, Any]) -> None:
+    exact = score(method, **inputs)
+    assert score(method, **{**inputs, "source_probs": inputs["source_probs"].astype(np.float32)}) == pytest.approx(
+        exact, abs=1e-5
+    )
+    assert score(method, **{**inputs, "source_probs": inputs["source_probs"] * 1.005}) == pytest.approx(
+        exact, abs=1e-9
+    )
+    inputs["source_probs"][3, 2] = np.nan
+    with pytest.raises(UserError, match=f"{method}: source_probs has 1 NaN"):
+        score(method, **inputs)
+
+
 @pytest.mark.parametrize("method", sorted(set(ALL) - {"linear_probe"}))
 def test_a_thousand_classes(method: str) -> None:
     many = make_inputs(count=2000, dims=8, classes=1000)
