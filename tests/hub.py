@@ -76,7 +76,7 @@ class LoopbackHub:
         self.uploads: dict[str, Path] = {}
         self.write_lock = threading.Lock()
         self._uploaded = tempfile.TemporaryDirectory()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), type("BoundRoutes", (Routes,), {"hub": self}))
+        self._server = _Server(("127.0.0.1", port), type("BoundRoutes", (Routes,), {"hub": self}))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -125,6 +125,13 @@ class LoopbackHub:
         if not key:
             return found
         return sorted(found, key=lambda one: one.get(key, "" if key in _DATES else 0), reverse=True)
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that leaves in the middle is no error of the Hub's; all others are told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 def _passes(info: dict, query: dict[str, list[str]]) -> bool:

@@ -18,6 +18,9 @@ class Fault:
         cut_after (`int`, *optional*): send this many bytes of the body, then close the connection.
         ignore_range (`bool`): answer 200 and the whole file to a ranged request.
         wrong_length (`int`): tell (HEAD) or send (GET) this many bytes too many or, negative, too few.
+        told (`dict`): headers of a file's answer to replace or add, e.g. another `ETag`.
+        stall_after (`int`, *optional*): pause in the body after every so many bytes, for `stall` seconds.
+        stall (`float`): how long.
     """
 
     status: int | None = None
@@ -26,6 +29,9 @@ class Fault:
     cut_after: int | None = None
     ignore_range: bool = False
     wrong_length: int = 0
+    told: dict[str, str] = field(default_factory=dict)
+    stall_after: int | None = None
+    stall: float = 0.0
 
 
 class FaultTable:

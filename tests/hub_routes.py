@@ -259,7 +259,7 @@ class Routes(BaseHTTPRequestHandler):
     def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
         self.log.status = status
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(length)}.items():
+        for name, value in {**headers, "Content-Length": str(length), **self.fault.told}.items():
             self.send_header(name, value)
         self.end_headers()
 
@@ -278,9 +278,11 @@ class Routes(BaseHTTPRequestHandler):
             opened.seek(start)
             while left > 0:
                 # A body that is too long goes on with zeros.
-                chunk = opened.read(min(left, _CHUNK)) or bytes(min(left, _CHUNK))
+                size = min(left, _CHUNK if self.fault.stall_after is None else self.fault.stall_after)
+                chunk = opened.read(size) or bytes(size)
                 self._write(chunk)
                 left -= len(chunk)
+                time.sleep(self.fault.stall)
         self._cut_if_asked(length)
 
     def _span(self, size: int) -> tuple[int, int] | None:

@@ -19,6 +19,7 @@ from hf_crosssight.errors import HubError, UserError
 
 from .busy import pause_before_retry
 from .cache import cached_file, cached_repo, remember
+from .direct import DirectConnections
 from .failures import endpoint, go_online, hub_failures, not_cached, offline, persistently
 from .held_files import HeldFile
 from .ids import check_path, check_revision, split_revision
@@ -53,6 +54,7 @@ class HubClient:
         self.token = token
         self._offline = offline
         self._lock = threading.Lock()
+        self._direct = DirectConnections()
         self._remote_files: dict[str, RemoteFile] = {}
         self._asked: dict[tuple[str, str, str], str] = {}
         self.bytes_read = 0
@@ -283,7 +285,7 @@ class HubClient:
             if known is None:
                 listed = repo.file(path)
                 size = listed.size if listed is not None else None
-                known = RemoteFile(url, build_hf_headers(token=self.token), subject, repo.sha, size)
+                known = RemoteFile(url, build_hf_headers(token=self.token), subject, repo.sha, size, self._direct)
             self._remote_files[url] = known
             while len(self._remote_files) > _REMOTE_FILES:
                 self._remote_files.pop(next(iter(self._remote_files)))

@@ -15,7 +15,8 @@ _LARGEST_GAP = 32 << 10
 """Bytes; at 10 MB/s these take 3 ms, a request takes 50."""
 
 _MOST_IN_GAPS = 0.02
-"""Share of all bytes that may be fetched in vain: what is read must stay close to what was asked for."""
+_ALWAYS_IN_GAPS = 16 << 10
+"""Share of all bytes, and bytes in any case, that may be fetched in vain: what is read is close to what is asked."""
 
 
 def windows(spans: Iterable[Span]) -> Iterator[list[Span]]:
@@ -43,7 +44,7 @@ def coalesce(spans: Iterable[Span]) -> list[Span]:
         for before, after in pairwise(ordered)
         if before.file == after.file and after.start - before.stop <= _LARGEST_GAP
     )
-    left = _MOST_IN_GAPS * sum(span.stop - span.start for span in ordered)
+    left = max(_ALWAYS_IN_GAPS, _MOST_IN_GAPS * sum(span.stop - span.start for span in ordered))
     bridged = set()
     for gap, _, after in gaps:
         if gap > left:

@@ -14,6 +14,7 @@ from typing import Any
 
 from hf_crosssight.errors import HubError, UserError
 
+from .direct import FAILURES, DirectAnswer
 from .failures import hub_failures
 from .remote_file import RemoteFile
 
@@ -25,6 +26,7 @@ LARGEST_PASS = 2 << 30
 
 _SLOWEST = 1 << 10  # bytes a second, on average, once a body has taken
 _PATIENCE = 30.0  # seconds
+_LARGEST_READ = 1 << 20  # so that it is soon heard that nobody wants more
 
 
 class RangesIgnoredError(Exception):
@@ -97,13 +99,15 @@ class RangeReader:
         with self._file.open(first, piece.stop) as response:
             # What breaks while the body is read must not reach the back-off, see `patient_get`.
             try:
-                if response.status_code == 206:
+                if isinstance(response, DirectAnswer):
+                    self._take_directly(response, piece)
+                elif response.status_code == 206:
                     self._take(response, first, [piece])
                 elif later is None:
                     raise RangesIgnoredError
                 else:
                     self._take(response, 0, later)
-            except (httpx.TransportError, httpx.StreamError) as error:
+            except (httpx.TransportError, httpx.StreamError, *FAILURES) as error:
                 return error
         return None
 
@@ -115,22 +119,46 @@ class RangeReader:
                 f"{self._file.subject}: the server ignores byte ranges, and what is wanted ends {end >> 20} MB on.",
                 "A proxy between here and the Hub may be at fault.",
             )
-        began, first = time.monotonic(), position
+        pace = self._pace()
         plain = response.headers.get("Content-Encoding", "identity") == "identity"
         for chunk in response.iter_raw() if plain else response.iter_bytes():
-            self._count(len(chunk))
             for piece in wanted:
                 piece.take(chunk, position)
             position += len(chunk)
+            pace.arrived(len(chunk))
             if position >= end:
                 return
-            if self._stopped():
-                raise CancelledError
-            passed = time.monotonic() - began
-            if passed > _PATIENCE and position - first < _SLOWEST * passed:
-                raise HubError(f"{self._file.subject}: the server sends too slowly to wait for.", "Try again later.")
         if response.status_code == 200 and "Content-Length" in response.headers:
             raise UserError(f"{self._file.subject} ends before byte {end}.", "The file is truncated or was replaced.")
+
+    def _take_directly(self, answer: DirectAnswer, piece: _Piece) -> None:
+        """Read the body of a partial answer into its piece."""
+        pace = self._pace()
+        view = memoryview(piece.data)
+        while piece.missing and (arrived := answer.readinto(view[piece.filled : piece.filled + _LARGEST_READ])):
+            piece.filled += arrived
+            pace.arrived(arrived)
+
+    def _pace(self) -> _Pace:
+        return _Pace(self._file.subject, self._count, self._stopped)
+
+
+class _Pace:
+    """Counts what arrives of one body, and ends the reading of one that comes too slowly or is not wanted any more."""
+
+    def __init__(self, subject: str, count: Callable[[int], None], stopped: Callable[[], bool]) -> None:
+        self._subject, self._count, self._stopped = subject, count, stopped
+        self._began, self._total = time.monotonic(), 0
+
+    def arrived(self, size: int) -> None:
+        """So many bytes more."""
+        self._count(size)
+        self._total += size
+        if self._stopped():
+            raise CancelledError
+        passed = time.monotonic() - self._began
+        if passed > _PATIENCE and self._total < _SLOWEST * passed:
+            raise HubError(f"{self._subject}: the server sends too slowly to wait for.", "Try again later.")
 
 
 class _Piece:

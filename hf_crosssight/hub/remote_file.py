@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from hf_crosssight.errors import HubError, UserError
 
 from .busy import patient_get
+from .direct import LEAST, DirectConnections
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _EXPIRED = (400, 401, 403, 404, 410)
@@ -41,14 +42,22 @@ class RemoteFile:
         subject (`str`): how error messages call the file.
         sha (`str`, *optional*): the commit that the Hub must answer for.
         size (`int`, *optional*): bytes that the file must have.
+        direct (`DirectConnections`, *optional*): a faster way to large parts, once it is known where they are.
     """
 
     def __init__(
-        self, url: str, headers: dict[str, str], subject: str, sha: str | None = None, size: int | None = None
+        self,
+        url: str,
+        headers: dict[str, str],
+        subject: str,
+        sha: str | None = None,
+        size: int | None = None,
+        direct: DirectConnections | None = None,
     ) -> None:
         self.subject = subject
         self.size = size
         self._sha = sha
+        self._direct = direct
         self._hub = _Location(url, headers, own=True)
         self._location: _Location | None = None
         self._locating = threading.Lock()
@@ -65,9 +74,26 @@ class RemoteFile:
             HubError: another range was answered, or the file is not the same one any more.
             HfHubHTTPError: an error status.
         """
-        from huggingface_hub.utils import hf_raise_for_status
+        from huggingface_hub import constants
 
         wanted = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
+        known = self._location
+        if known is not None and self._direct is not None and stop - start >= LEAST:
+            headers = {**known.headers, **wanted}
+            with self._direct.ask(known.url, headers, constants.HF_HUB_DOWNLOAD_TIMEOUT) as answer:
+                if answer is not None:
+                    self._check_state(answer)
+                    self._check_range(answer, start, stop)
+                    yield answer
+                    return
+        with self._ask(start, stop, wanted) as response:
+            yield response
+
+    @contextmanager
+    def _ask(self, start: int, stop: int, wanted: dict[str, str]) -> Iterator[Any]:
+        """`open` by huggingface_hub's client, with its redirects and retries."""
+        from huggingface_hub.utils import hf_raise_for_status
+
         for renewal in range(_RENEWALS + 1):
             with ExitStack() as alone:
                 location = self._where(alone)

@@ -127,6 +127,8 @@ def _check_entry(key: str, entry: Any, data: int, name: str) -> TensorInfo:
 
     if not isinstance(entry, dict):
         raise refuse("is not an object")
+    if any("\ud800" <= character <= "\udfff" for character in key):
+        raise refuse("has a name that is not Unicode")
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not isinstance(dtype, str) or dtype not in DTYPE_BITS:
         raise refuse(f"has the unknown dtype {str(dtype)[:40]!r}")
