@@ -1,6 +1,6 @@
 """What linear probes read off each frozen view, of models whose lineage they never saw.
 
-    python benchmarks/view_meaning.py --models FOLDER [--models FOLDER ...] [--zoo INDEX] [--views FILE.npz ...]
+    python benchmarks/view_meaning.py --models FOLDER [--models FOLDER ...] [--zoo INDEX ...] [--views FILE.npz ...]
         [--seeds 3] [--only weights,structure+weights]
 
 Three questions: a model's architecture family, the data of its last training, and the accuracy that its card states
@@ -29,7 +29,7 @@ from hf_crosssight.evaluation.blind_prediction import with_flag
 from hf_crosssight.evaluation.view_probes import probe_classes, probe_values, usable_classes
 
 ALONE = ("structure", "card", "weights", "probe", "lineage", "arch2vec")
-TOGETHER = ("structure+weights", "structure+weights+probe", "+".join(ALONE))
+TOGETHER = ("structure+weights", "structure+weights+probe")
 PARAMETERS = "[parameter count]"
 
 
@@ -93,11 +93,13 @@ def _slug(name: str) -> str:
 def _combinations(models: Models, only: str | None) -> list[str]:
     usual = {*ALONE, PLAIN}
     others = sorted(set(models.views) - usual)
-    asked = only.split(",") if only else [PARAMETERS, PLAIN, *ALONE, *others, *TOGETHER]
+    everything = "+".join(view for view in ALONE if view in models.views)
+    asked = only.split(",") if only else [PARAMETERS, PLAIN, *ALONE, *others, *TOGETHER, everything]
     missing = sorted({view for name in asked for view in name.split("+")} - set(models.views) - {PARAMETERS})
     if missing:
         print(f"no view {', '.join(missing)}: what needs it is left out", file=sys.stderr)
-    return [name for name in asked if name == PARAMETERS or all(view in models.views for view in name.split("+"))]
+    known = {*models.views, PARAMETERS}
+    return [name for name in dict.fromkeys(asked) if set(name.split("+")) <= known]
 
 
 def _options() -> argparse.Namespace:

@@ -61,8 +61,8 @@ COMBINATIONS = (
     "structure+weights+probe",
     "structure+card+probe",
     "structure+card+probe+weights",
-    "structure+card+probe+weights+lineage+arch2vec",
 )
+ALL_VIEWS = ("structure", "card", "weights", "probe", "lineage", "arch2vec")
 QUICK = (UNSEEN_MODELS, ONE_FAMILY, TWO_FAMILIES)
 Results = dict[str, list[Cell]]
 
@@ -171,6 +171,7 @@ def _differences(results: Mapping[str, list[Cell]], settings: Sequence[str]) -> 
         "\n### what adding a view changes\n\n| view | added to | setting | tau | 90 % | family pairs | 90 % | gate |"
     )
     print("|---|---|---|---:|---|---:|---|---|")
+    verdicts: dict[str, list[tuple[bool, str]]] = {}
     for view, rest, whole in _additions(results):
         for setting in settings:
             pair = _of(results[whole], setting), _of(results[rest], setting)
@@ -180,9 +181,17 @@ def _differences(results: Mapping[str, list[Cell]], settings: Sequence[str]) -> 
             alone = tau_figure(_of(results[view], setting)) if view in results else None
             gate = ""
             if setting in FAMILY_SETTINGS and alone is not None:
-                gate = "off" if gated_off(tau, alone) else "on"
+                off = gated_off(tau, alone)
+                gate = "off" if off else "on"
+                verdicts.setdefault(view, []).append(
+                    (off, f"{tau.mean:+.3f} to {rest}, alone {alone.mean:.3f}, {setting}")
+                )
             print(f"| {view} | {rest} | {setting} | {tau.mean:+.3f} | {_interval(tau)} | {own.mean:+.3f} | "
                   f"{_interval(own)} | {gate} |")  # fmt: skip
+    for view, found in verdicts.items():
+        against = [words for off, words in found if off]
+        verdict = f"off ({len(against)} of {len(found)} cases: {'; '.join(against)})" if against else "on"
+        print(f"\ngate of {view} for families unlike those in training: {verdict}")
 
 
 def _additions(results: Mapping[str, list[Cell]]) -> list[tuple[str, str, str]]:
@@ -208,11 +217,12 @@ def _combinations(models: Models, only: str | None) -> list[str]:
     """The combinations whose views are there; views of a file under other names are judged alone as well."""
     usual = {view for name in COMBINATIONS for view in name.split("+")}
     others = sorted(set(models.views) - usual - {PLAIN, STATED})
-    asked = only.split(",") if only else [PLAIN, STATED, *COMBINATIONS, *others]
+    everything = "+".join(view for view in ALL_VIEWS if view in models.views)
+    asked = only.split(",") if only else [PLAIN, STATED, *COMBINATIONS, *others, everything]
     missing = sorted({view for name in asked for view in name.split("+")} - set(models.views))
     if missing:
         print(f"no view {', '.join(missing)}: what needs it is left out", file=sys.stderr)
-    return [name for name in asked if all(view in models.views for view in name.split("+"))]
+    return [name for name in dict.fromkeys(asked) if all(view in models.views for view in name.split("+"))]
 
 
 def _options() -> argparse.Namespace:
