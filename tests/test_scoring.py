@@ -1,7 +1,9 @@
 """Orders, places and tiers."""
 
 import numpy as np
+import pytest
 
+from hf_crosssight.errors import UserError
 from hf_crosssight.scoring import SIGMAS, Scores, assign_tiers, best_first, places
 
 
@@ -37,3 +39,27 @@ def test_interval_is_symmetric_and_ninety_percent_of_a_normal():
     from scipy.stats import norm
 
     assert np.isclose(norm.cdf(SIGMAS) - norm.cdf(-SIGMAS), 0.90)
+
+
+def test_a_ranker_is_given_the_views_that_it_reads_and_misses_the_others():
+    from hf_crosssight.scoring import score_candidates
+    from hf_crosssight.tokens.views import VIEWS
+    from hf_crosssight.zoo import ModelRecord, ZooIndex
+    from tests.models.small_rankers import dataset, small_model
+
+    shapes = {name: list(VIEWS[name].shape) for name in ("structure", "card")}
+    ranker = small_model(view_shapes=shapes)
+    rng = np.random.default_rng(0)
+    entries = []
+    for number in range(4):
+        views = {name: rng.normal(size=VIEWS[name].shape) for name in ("structure", "weights")}
+        for view in views.values():
+            view[:, 0] = 1.0
+        entries.append((ModelRecord(f"acme/m{number}"), views))
+    zoo = ZooIndex.from_entries(entries, id="mine")
+    tokens = dataset().numpy()
+    scores = score_candidates(ranker, tokens, zoo).score
+    np.testing.assert_array_equal(scores, score_candidates(ranker, tokens, zoo.with_views(["structure"])).score)
+    assert len(set(scores)) == 4
+    with pytest.raises(UserError, match="reads the views structure, card, the zoo 'mine' holds weights"):
+        score_candidates(ranker, tokens, zoo.with_views(["weights"]))
