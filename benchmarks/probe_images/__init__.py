@@ -1,0 +1,1 @@
+"""How the images of the probe tasks are made: drawn by rule, or taken from packages with free licences."""
