@@ -201,22 +201,21 @@ def _sample(
     placed = {one.name: one for one in place_tensors(usable)}
     small = [g for g in grains.values() if _is_small(g)]
     large = [g for g in grains.values() if not _is_small(g) and g.tensor.name in placed]
-    cap = budget // 8 if large else budget
-    vectors, ranges = _choose_vectors(small, cap, part)
-    blocks = [block for grain in vectors for block in _part_of(grain, part)]
-    left = budget - sum(map(block_bytes, blocks))
+    vectors, ranges = _choose_vectors(small, budget // 8 if large else budget, part[1])
     strata = _strata(large, placed)
-    target = float(left)
-    best: list[TensorBlock] = []
+    first = (0, part[1])  # all parts are cut at the same places: those that suit the first one
+    left = budget - sum(block_bytes(block) for grain in vectors for block in _part_of(grain, first))
+    sizes = [(left * 1.0, left)]
     for _ in range(6):
-        tried = _sample_strata(strata, target, MAX_RANGES - ranges, part)
-        total = sum(map(block_bytes, tried))
-        if not best or abs(total - left) < abs(sum(map(block_bytes, best)) - left):
-            best = tried
+        target = sizes[-1][0]
+        total = sum(map(block_bytes, _sample_strata(strata, target, MAX_RANGES - ranges, first)))
+        sizes[-1] = (target, abs(total - left))
         if not total or abs(total - left) <= 0.01 * budget:
             break
-        target *= left / total
-    return blocks + best
+        sizes.append((target * left / total, left))
+    target = min(sizes, key=lambda size: size[1])[0]
+    blocks = _sample_strata(strata, target, MAX_RANGES - ranges, part)
+    return blocks + [block for grain in vectors for block in _part_of(grain, part)]
 
 
 def _is_small(grain: _Grain) -> bool:
@@ -224,7 +223,7 @@ def _is_small(grain: _Grain) -> bool:
     return vector or grain.bytes <= _SMALL_TENSOR
 
 
-def _choose_vectors(small: list[_Grain], cap: int, part: tuple[int, int]) -> tuple[list[_Grain], int]:
+def _choose_vectors(small: list[_Grain], cap: int, parts: int) -> tuple[list[_Grain], int]:
     """Whole modules' vectors, by chance of their hash, while bytes and ranges last; and how many ranges they take."""
     modules: dict[tuple[str, str], list[_Grain]] = defaultdict(list)
     for grain in small:
@@ -234,7 +233,7 @@ def _choose_vectors(small: list[_Grain], cap: int, part: tuple[int, int]) -> tup
     starts: set[tuple[str, int]] = set()
     spent = 0.0
     for _, members in sorted(modules.items(), key=lambda item: min(grain.seed for grain in item[1])):
-        cost = sum(grain.bytes for grain in members) / part[1]
+        cost = sum(grain.bytes for grain in members) / parts
         new_starts = starts | {(g.tensor.file, g.tensor.start) for g in members}
         new_ends = ends | {(g.tensor.file, g.tensor.stop) for g in members}
         if spent + cost > cap or len(new_starts - new_ends) > _VECTOR_RANGES:
