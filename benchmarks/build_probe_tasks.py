@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from probe_images import collected, drawn
+from probe_images import collected, drawn, scenes
 
 SEED = 20
 PER_TASK = 120
@@ -44,8 +44,8 @@ TASKS: dict[str, tuple[tuple[str, ...], Draw]] = {
     "lesions": (drawn.LESIONS, _by_rule(drawn.draw_lesion)),
     "shapes": (drawn.SHAPES, _by_rule(drawn.draw_shape)),
     "counts": (tuple("12345"), _by_rule(drawn.draw_count)),
-    "objects": (drawn.OBJECTS, _by_rule(drawn.draw_object)),
-    "scenes": (drawn.SCENES, _by_rule(drawn.draw_scene)),
+    "objects": (scenes.OBJECTS, _by_rule(scenes.draw_object)),
+    "scenes": (scenes.SCENES, _by_rule(scenes.draw_scene)),
     "photographs": (collected.PHOTOGRAPHS, collected.photograph),
     "clip art": (tuple(collected.CLIP_ART), collected.clip_art),
     "sketches": (tuple(collected.SKETCHES), collected.sketch),

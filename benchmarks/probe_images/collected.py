@@ -20,8 +20,9 @@ SOURCES = {
     "matplotlib; Comic Neue, Dancing Script, Kristi, Lobster, Vollkorn, Yanone Kaffeesatz, Old Standard, Cabin "
     "of Debian (OFL 1.1). No font licence here binds pictures of letters",
     "photographs": "scikit-image's wheel: astronaut (NASA, public domain), camera (CC0, L. Varshney), chelsea "
-    "and clock (CC0 and public domain, S. van der Walt), coffee (CC0, R. Michetti), coins (no known restrictions), rocket "
-    "(SpaceX, public domain), retina (CC0), immunohistochemistry (no known restrictions), hubble (NASA, public domain)",
+    "and clock (CC0 and public domain, S. van der Walt), coffee (CC0, R. Michetti), coins (no known restrictions), "
+    "rocket (SpaceX, public domain), retina (CC0), immunohistochemistry (no known restrictions), hubble (NASA, "
+    "public domain)",
     "materials": "as photographs, with brick, grass and gravel (CC0, CC0Textures)",
     "clip art": "Debian's openclipart-png 0.18 (Open Clip Art Library, public domain dedication)",
     "emoji": "Debian's fonts-noto-color-emoji 2.042 (Google; images Apache-2.0, font OFL 1.1)",
