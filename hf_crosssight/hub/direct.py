@@ -41,12 +41,17 @@ class DirectAnswer:
         self._response = response
 
     def readinto(self, view: memoryview) -> int:
-        """Bytes that were put at the beginning of `view`, 0 at the end; raises one of `FAILURES`."""
-        return self._response.readinto(view)
+        """Bytes that were put at the beginning of `view`, 0 at the end; raises one of `FAILURES`.
+
+        Takes what is there: `readinto` would wait until `view` is full, however slowly the rest comes.
+        """
+        return self._response.readinto1(view)
 
     @property
     def complete(self) -> bool:
-        """Whether the body has been read to its end."""
+        """Whether the body has been read to its end, so that the connection can be used again."""
+        if self._response.length == 0:
+            self._response.read()  # nothing; marks the answer as over
         return self._response.isclosed()
 
 

@@ -26,7 +26,7 @@ LARGEST_PASS = 2 << 30
 
 _SLOWEST = 1 << 10  # bytes a second, on average, once a body has taken
 _PATIENCE = 30.0  # seconds
-_LARGEST_READ = 1 << 20  # so that it is soon heard that nobody wants more
+_LARGEST_READ = 1 << 18
 
 
 class RangesIgnoredError(Exception):

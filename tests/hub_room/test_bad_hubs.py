@@ -36,16 +36,17 @@ def files(folder):
     return repo_weights(client, client.resolve("acme/tiny-resnet"))
 
 
-def blocks_of(files, rows=(10, 20)):
-    return [TensorBlock(tensor, rows[0] * 1000, rows[1] * 1000) for tensor in files.tensors]
+FEW, ALL = (10, 20), (0, 100)
+"""Rows of each tensor that are read: requests of 40 kB, and one of 2.4 MB, which goes another way at first."""
 
 
-def read(files):
-    return [piece.values() for piece in files.read(blocks_of(files))]
+def read(files, rows=FEW):
+    blocks = [TensorBlock(tensor, rows[0] * 1000, rows[1] * 1000) for tensor in files.tensors]
+    return [piece.values() for piece in files.read(blocks)]
 
 
-def expected(folder):
-    return read(folder_weights(folder))
+def expected(folder, rows=FEW):
+    return read(folder_weights(folder), rows)
 
 
 # -- what strangers write ---------------------------------------------------------------------------------------------
@@ -93,6 +94,7 @@ def test_a_model_without_safetensors_is_told_as_such(hub, folder):
 # -- answers that are errors ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rows", [FEW, ALL], ids=["few", "all"])
 @pytest.mark.parametrize(
     ("fault", "kind", "reason"),
     [
@@ -108,11 +110,11 @@ def test_a_model_without_safetensors_is_told_as_such(hub, folder):
         (Fault(status=500), HubError, "answered 500"),
         (Fault(status=504), HubError, "answered 504"),
         (Fault(cut_after=0), HubError, "cut 5 times|Cannot reach"),
-        (Fault(told={"Content-Range": "bytes 0-9/2400512"}), HubError, "asked for bytes"),
+        (Fault(told={"Content-Range": "bytes 0-9/*"}), HubError, "asked for bytes"),
         (Fault(told={"Content-Encoding": "gzip"}), HubError, "compressed a byte range"),
     ],
 )
-def test_errors_have_reasons_for_headers_and_weights_alike(hub, folder, no_pause, fault, kind, reason):
+def test_errors_have_reasons_for_headers_and_weights_alike(hub, folder, no_pause, fault, kind, reason, rows):
     client = HubClient()
     repo = client.resolve("acme/tiny-resnet")
     hub.faults.add(WEIGHTS, fault, times=ALWAYS)
@@ -122,9 +124,10 @@ def test_errors_have_reasons_for_headers_and_weights_alike(hub, folder, no_pause
     files = repo_weights(client, repo)
     hub.faults.add(WEIGHTS, fault, times=ALWAYS)
     with pytest.raises(kind, match=reason):
-        read(files)
+        read(files, rows)
 
 
+@pytest.mark.parametrize("rows", [FEW, ALL], ids=["few", "all"])
 @pytest.mark.parametrize(
     "fault",
     [
@@ -137,27 +140,29 @@ def test_errors_have_reasons_for_headers_and_weights_alike(hub, folder, no_pause
         Fault(wrong_length=-40_000),
     ],
 )
-def test_what_passes_by_itself_is_not_noticed(hub, folder, files, no_pause, fault):
-    hub.faults.add(WEIGHTS, fault, times=5)
-    for found, wanted in zip(read(files), expected(folder), strict=True):
+def test_what_passes_by_itself_is_not_noticed(hub, folder, files, no_pause, fault, rows):
+    hub.faults.add(WEIGHTS, fault, times=4)
+    for found, wanted in zip(read(files, rows), expected(folder, rows), strict=True):
         np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("rows", [FEW, ALL], ids=["few", "all"])
 @pytest.mark.parametrize("fault", [Fault(delay=1.0), Fault(stall_after=100, stall=1.0)])
-def test_a_hub_that_stalls_is_given_up(hub, files, no_pause_in_the_client, monkeypatch, fault):
+def test_a_hub_that_stalls_is_given_up(hub, files, no_pause_in_the_client, monkeypatch, fault, rows):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.05)
     hub.faults.add(WEIGHTS, fault, times=ALWAYS)
     started = time.monotonic()
     with pytest.raises(HubError, match=r"did not answer in time|was cut 5 times"):
-        read(files)
+        read(files, rows)
     assert time.monotonic() - started < 20
 
 
-def test_a_hub_that_sends_a_byte_now_and_then_is_given_up(hub, files, monkeypatch):
+@pytest.mark.parametrize("rows", [FEW, ALL], ids=["few", "all"])
+def test_a_hub_that_sends_a_byte_now_and_then_is_given_up(hub, files, monkeypatch, rows):
     monkeypatch.setattr("hf_crosssight.hub.ranges._PATIENCE", 0.3)
     hub.faults.add(WEIGHTS, Fault(stall_after=1, stall=0.05), times=ALWAYS)
     with pytest.raises(HubError, match="too slowly"):
-        read(files)
+        read(files, rows)
 
 
 @pytest.fixture
@@ -178,6 +183,7 @@ class _Quick:
 # -- repositories that change -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("number", [1000, 100_000])
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
@@ -186,13 +192,13 @@ class _Quick:
         ({"Content-Range": None}, "bytes instead of"),
     ],
 )
-def test_a_file_that_changes_between_two_requests_is_not_mixed(hub, folder, files, told, reason):
+def test_a_file_that_changes_between_two_requests_is_not_mixed(hub, folder, files, told, reason, number):
     size = (folder / "model.safetensors").stat().st_size
     first = files.tensors[0].start
-    span = f"bytes {first}-{first + 3999}/{size + 5}"
+    span = f"bytes {first}-{first + 4 * number - 1}/{size + 5}"
     hub.faults.add(WEIGHTS, Fault(told={key: value or span for key, value in told.items()}), times=ALWAYS)
     with pytest.raises(HubError, match=f"changed while it was read: .*{reason}"):
-        list(files.read([TensorBlock(files.tensors[0], 0, 1000)]))
+        list(files.read([TensorBlock(files.tensors[0], 0, number)]))
 
 
 def test_a_commit_that_is_gone_is_told_as_such(hub, folder, files):
@@ -245,10 +251,11 @@ def test_an_expired_address_is_renewed_and_a_refused_one_is_an_error(cdn):
 # -- servers without ranges -------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_ignores_ranges_is_read_in_one_pass(hub, folder, files):
+@pytest.mark.parametrize("rows", [FEW, ALL], ids=["few", "all"])
+def test_a_server_that_ignores_ranges_is_read_in_one_pass(hub, folder, files, rows):
     hub.faults.add(WEIGHTS, Fault(ignore_range=True), times=ALWAYS)
     before = len(hub.requests)
-    for found, wanted in zip(read(files), expected(folder), strict=True):
+    for found, wanted in zip(read(files, rows), expected(folder, rows), strict=True):
         np.testing.assert_array_equal(found, wanted)
     passes = [request for request in hub.requests[before:] if request.bytes_sent > 2_100_000]
     assert len(passes) == 1
@@ -289,20 +296,21 @@ def test_weights_that_are_no_numbers_break_nothing(hub, folder, values):
     assert ("w", "it is empty") in files.skipped or values
 
 
-def test_random_faults_end_in_the_right_bytes_or_a_reason(hub, folder, files, no_pause):
+@pytest.mark.parametrize("rows", [FEW, ALL], ids=["few", "all"])
+def test_random_faults_end_in_the_right_bytes_or_a_reason(hub, folder, files, no_pause, rows):
     rng = np.random.default_rng(int(os.environ.get("FAULT_SEED", "0")))
     kinds = [
         Fault(status=503), Fault(status=403), Fault(cut_after=100), Fault(cut_after=20_000), Fault(wrong_length=-9),
         Fault(ignore_range=True), Fault(ignore_range=True, cut_after=900_000), Fault(told={"ETag": '"x"'}), Fault(),
     ]  # fmt: skip
-    wanted = expected(folder)
+    wanted = expected(folder, rows)
     ended = set()
     for _ in range(25):
         hub.faults.clear()
         for kind in rng.choice(len(kinds), 6):
             hub.faults.add(WEIGHTS, kinds[kind])
         try:
-            found = read(files)
+            found = read(files, rows)
         except CrossSightError as error:
             ended.add(type(error))
         else:
