@@ -12,6 +12,7 @@ import numpy as np
 
 from hf_crosssight.ground_truth.datasets import published_datasets
 from hf_crosssight.ground_truth.tables import Task
+from hf_crosssight.peers.history import gaussianised
 from hf_crosssight.tokens.card import FLAG_DIM
 from hf_crosssight.tokens.structure import FACT_COLUMNS
 from hf_crosssight.zoo.index import ZooIndex
@@ -32,14 +33,6 @@ def quantiles(scores: np.ndarray) -> np.ndarray:
     from scipy.stats import rankdata
 
     return (rankdata(scores) - 1) / max(len(scores) - 1, 1)
-
-
-def gaussianised(scores: np.ndarray) -> np.ndarray:
-    """Normal quantiles of the ranks, mean rank for ties."""
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    return ndtri((rankdata(scores) - 0.5) / len(scores))
 
 
 def z_scores(scores: np.ndarray) -> np.ndarray:

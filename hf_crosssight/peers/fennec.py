@@ -73,7 +73,8 @@ class Fennec:
 def factorise(table: Array, rank: int, config: FennecConfig) -> tuple[Array, Array, Array]:
     """`b` [M], `U` [M, rank] and `V` [D, rank] of least |R - b - UV'|^2 + ridge (|b|^2 + |U|^2 + |V|^2).
 
-    Alternating least squares over what is known, from the leading singular vectors of the table with its gaps at the row means.
+    Alternating least squares over what is known, from the leading singular vectors of the table with its gaps at the
+    row means.
     """
     known = np.isfinite(table)
     filled = np.where(known, table, 0.0)

@@ -7,9 +7,9 @@ each other. Training minimises ListMLE over past datasets. Re-ranking: the best 
 of the target's classes in the model's own features appended; training appends them to a random few models.
 
 What differs: a model that is not in the history has no learned token and gets the mean of all, as it must (its score
-is then that of an average model, and all blind models tie). The published k is chosen on the test sets; here it is a setting.
-Candidates that are all blind are an error rather than a tie. Tokens are standardised by the history. The width is less
-than the paper's 1,024, which tens of datasets cannot fill.
+is then that of an average model, and all blind models tie); candidates that are all blind are an error. The published
+k is chosen on the test sets; here it is a setting. Tokens are standardised by the history. The width is less than the
+paper's 1,024, which tens of datasets cannot fill.
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def test_model_spider_re_ranks_the_best_by_their_own_features(world: World) -> N
         if np.isfinite(ranks[i, d])
     }
     told = History(history.models, history.datasets, history.accuracies, history.tokens, specific)
-    config = ModelSpiderConfig(top_k=24, extra=24)
+    config = ModelSpiderConfig(top_k=24, extra=24, epochs=40)
     ranker = ModelSpider(config).fit(told)
     taus = []
     for target, accuracies in zip(world.targets, world.accuracies, strict=True):
