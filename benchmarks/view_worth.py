@@ -80,7 +80,7 @@ def _judge(problem: Problem, options: argparse.Namespace) -> None:
           f"{len(set(models.families))} families, {len(problem.datasets)} datasets; standard error of an accuracy "
           f"{problem.noise:.4f}; {int(problem.own_data.sum())} self-transfer pairs "
           f"{'scored' if options.with_own else 'left out'}\n\n{ceiling_line(problem)}")  # fmt: skip
-    settings = QUICK if options.quick else SETTINGS
+    settings = tuple(options.setting) or (QUICK if options.quick else SETTINGS)
     splits = list(
         all_splits(models.lineages, models.families, problem.parents, settings=settings, seeds=options.seeds)
     )
@@ -236,6 +236,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, help="folder for dataset tokens and LogME's scores")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", help="combinations, with commas between")
+    parser.add_argument("--setting", action="append", default=[], choices=SETTINGS, help="only this; repeat")
     parser.add_argument("--quick", action="store_true", help="no unseen datasets, no forward passes")
     parser.add_argument("--with-own", action="store_true", help="score self-transfer pairs too")
     return parser.parse_args()
