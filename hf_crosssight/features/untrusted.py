@@ -64,7 +64,9 @@ def read_weights(folder: Path) -> Weights:
         raise UnusableModelError("it has no safetensors weights, and pickled ones are not loaded")
     try:
         found = folder_tensors(folder)
-    except (CrossSightError, OSError) as error:
+    except CrossSightError as error:
+        raise UnusableModelError(error.what) from error
+    except OSError as error:
         raise UnusableModelError(one_line(error)) from error
     return Weights(len(found), sum(tensor.numel for tensor in found))
 

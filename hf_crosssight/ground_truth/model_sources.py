@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..features.load import last_linear, read_network
+from ..features.untrusted import UnusableModelError, one_line
 from .architectures import make_trainable
 from .training_loop import Normalisation
 
 SIDE = 64
 _PATTERNS = ["config.json", "preprocessor_config.json", "README.md", "*.safetensors", "*.safetensors.index.json"]
-
-
-class UnusableModelError(Exception):
-    """This model cannot be fine-tuned here: the reason, in one line."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +131,13 @@ def load_classifier(source: ModelSource, classes: int, seed: int) -> Classifier:
         UnusableModelError: `transformers` cannot load it, it has no linear head, or it takes no 64-pixel images.
     """
     import torch
-    import transformers
 
-    try:
-        model = transformers.AutoModelForImageClassification.from_pretrained(source.folder, dtype=torch.float32)
-    except Exception as error:  # broken configs and weights raise whatever comes to hand
-        raise UnusableModelError(f"transformers cannot load it: {_line(error)}") from error
+    model = read_network(source.folder).module
     if getattr(model.config, "num_channels", 3) != 3:
         raise UnusableModelError(f"it takes images of {model.config.num_channels} channels")
-    name, old = _head_of(model)
+    name, old = last_linear(model)
+    if old is None:
+        raise UnusableModelError("it has no linear layer that gives its classes")
     torch.manual_seed(seed)
     head = torch.nn.Linear(old.in_features, classes)
     model.set_submodule(name, head)
@@ -152,21 +148,6 @@ def load_classifier(source: ModelSource, classes: int, seed: int) -> Classifier:
     model.to(memory_format=torch.channels_last)  # convolutions on a CPU are a third faster so
     side = _fitting_side(model, source.folder)
     return Classifier(model, head, side, _normalisation(source.folder))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _head_of(model: Any) -> tuple[str, Any]:
-    import torch
-
-    count = model.config.num_labels
-    linears = [(name, m) for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)]
-    heads = [(name, module) for name, module in linears if module.out_features == count]
-    if not heads:
-        raise UnusableModelError("it has no linear layer that gives its classes")
-    return heads[-1]
 
 
 def _fitting_side(model: Any, folder: Path) -> int:
@@ -183,7 +164,7 @@ def _fitting_side(model: Any, folder: Path) -> int:
         model.crosssight_input_options = options
         return tried
     assert failure is not None
-    raise UnusableModelError(f"it does not take images of {side} px: {_line(failure)}") from failure
+    raise UnusableModelError(f"it does not take images of {side} px: {one_line(failure)}") from failure
 
 
 def _check_input(model: Any, side: int, options: dict[str, Any]) -> None:

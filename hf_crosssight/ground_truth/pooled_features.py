@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..features.extract import pooled_outputs
 from ..hub.places import atomic_file
 from .labelled_images import LabelledImages
 from .model_sources import Classifier, ModelSource
-from .training_loop import PREDICT_BATCH, input_options, is_out_of_memory, to_input
+from .training_loop import PREDICT_BATCH, input_options, to_input
 
 
 def pooled_features(
@@ -21,30 +24,17 @@ def pooled_features(
     Raises:
         ValueError: a feature is not a finite number, or too large for float16.
     """
-    import torch
 
-    found: list[torch.Tensor] = []
-
-    def keep(_: object, inputs: tuple[torch.Tensor, ...]) -> None:
-        found.append(inputs[0].flatten(1).float().cpu())
+    def inputs(start: int, stop: int) -> Iterator[Any]:
+        yield to_input(images[start:stop], classifier.normalisation, device)
 
     model = classifier.model.eval()
-    hook = classifier.head.register_forward_pre_hook(keep)
-    try:
-        with torch.no_grad():
-            for start in range(0, len(images), batch):
-                inputs = to_input(images[start : start + batch], classifier.normalisation, device)
-                model(pixel_values=inputs, **input_options(model))
-    except (RuntimeError, MemoryError) as error:
-        if batch == 1 or not is_out_of_memory(error):
-            raise
-        return pooled_features(classifier, images, device, batch // 2)
-    finally:
-        hook.remove()
-    features = torch.cat(found).half()
-    if not bool(torch.isfinite(features).all()):
+    pooled, _ = pooled_outputs(model, classifier.head, inputs, len(images), batch, input_options(model))
+    with np.errstate(over="ignore"):
+        features = pooled.astype(np.float16)
+    if not np.isfinite(features).all():
         raise ValueError("its features are not finite")
-    return features.numpy()
+    return features
 
 
 class FeatureCache:

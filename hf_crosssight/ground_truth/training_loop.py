@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UserError
+from ..features.extract import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -119,12 +120,6 @@ def train(
                 raise TrainingFailedError(f"out of memory at a batch of {schedule.batch_size}") from error
             schedule = replace(schedule, batch_size=schedule.batch_size // 2)
             model.load_state_dict(initial)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch says that memory did not suffice."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _run(
