@@ -24,27 +24,38 @@ _UNDECIDED = 2e-5
 
 def score(inputs: Inputs) -> float:
     """Share of the images whose nearest other image (cosine) has the same class."""
-    rows = unit_rows(inputs.features, overwrite=True)
-    same, other = _nearest(rows.astype(np.float32), inputs.labels)
+    order = np.argsort(inputs.labels, kind="stable")
+    labels, features = inputs.labels[order], inputs.features[order]
+    norms = np.sqrt(np.einsum("ij,ij->i", features, features, dtype=np.float64))[:, None]
+    unit = np.divide(features, np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    same, other = _nearest(unit, labels)
     hits = (same > other).astype(np.float64)
     undecided = np.flatnonzero(np.abs(same - other) < _UNDECIDED)
-    for start in range(0, len(undecided), _BLOCK):
-        chosen = undecided[start : start + _BLOCK]
-        hits[chosen] = _exact_hits(rows, inputs.labels, chosen)
+    if len(undecided):
+        rows = unit_rows(features.astype(np.float64), overwrite=True)
+        for start in range(0, len(undecided), _BLOCK):
+            chosen = undecided[start : start + _BLOCK]
+            hits[chosen] = _exact_hits(rows, labels, chosen)
     return float(hits.mean())
 
 
 def _nearest(rows: Array, labels: Array) -> tuple[Array, Array]:
-    """Highest similarity of each row to another of its class and of the other classes; each pair is computed once."""
+    """Highest similarity of each row to another of its class and of the other classes; each pair is computed once.
+
+    The rows stand class by class: most pairs of blocks have no class in common and need no mask.
+    """
     count = len(rows)
     same, other = np.full(count, -np.inf), np.full(count, -np.inf)
     for i in range(0, count, _BLOCK):
         for j in range(i, count, _BLOCK):
             block = rows[i : i + _BLOCK] @ rows[j : j + _BLOCK].T
-            if i == j:
-                np.fill_diagonal(block, -np.inf)
-            agree = labels[i : i + _BLOCK, None] == labels[None, j : j + _BLOCK]
-            for best, part in ((same, np.where(agree, block, -np.inf)), (other, np.where(agree, -np.inf, block))):
+            parts = [(other, block)]
+            if labels[min(i + _BLOCK, count) - 1] >= labels[j]:
+                if i == j:
+                    np.fill_diagonal(block, -np.inf)
+                agree = labels[i : i + _BLOCK, None] == labels[None, j : j + _BLOCK]
+                parts = [(same, np.where(agree, block, -np.inf)), (other, np.where(agree, -np.inf, block))]
+            for best, part in parts:
                 np.maximum(best[i : i + _BLOCK], part.max(axis=1), out=best[i : i + _BLOCK])
                 np.maximum(best[j : j + _BLOCK], part.max(axis=0), out=best[j : j + _BLOCK])
     return same, other

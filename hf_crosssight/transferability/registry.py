@@ -152,6 +152,7 @@ METHODS: dict[str, Method] = {
                 "transformer-ranker-1-cosine",
             ),
             needs_repeats=True,
+            single=True,
         ),
         Method("linear_probe", _F, ("scikit-learn",), needs_repeats=True),
         Method("emms", ("features", "label_embeddings"), ("emms",)),
