@@ -2,7 +2,7 @@
 
 A view is an array `[rows, columns]`: row 0 a summary, the others an unordered set, column 0 tells valid rows from
 padding. A model may lack any of them, and so may a whole zoo: a ranker masks what is missing. Nothing here loads
-torch.
+torch or scipy: the probe view, whose module does, is described by numbers that a test compares with it.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ VIEWS: dict[str, View] = {
         View("structure", STRUCTURE_SPEC, (STRUCTURE_ROWS, STRUCTURE_DIM)),
         View("card", CARD_SPEC, (1, CARD_DIM)),
         View("weights", WEIGHTS_SPEC, WEIGHTS_SHAPE),
+        View("probe", "probe/1", (1, 102)),
         View("lineage", LINEAGE_SPEC, LINEAGE_SHAPE),
     )
 }

@@ -134,6 +134,8 @@ def nothing_usable(root: Path, skipped: Sequence[tuple[str, str]]) -> UserError:
     wanted = "A zoo folder has sub-folders name/ or org/name/ with config.json and *.safetensors."
     if not root.is_dir():
         return UserError(f"There is no folder {root}.", "Name a zoo folder, an index folder, a Hub id or `starter`.")
+    if "index.json" in _names(root):
+        return UserError(f"{root} is a zoo index, not a folder of models.", wanted)
     if looks_like_repo(_names(root)):
         return UserError(f"{root} is a model repository, not a folder of them.", wanted)
     if not skipped:
