@@ -19,7 +19,7 @@ from hf_crosssight.errors import HubError, UserError
 from .busy import patient_get
 from .direct import LEAST, DirectConnections
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
 _EXPIRED = (400, 401, 403, 404, 410)
 _RENEWALS = 2
 

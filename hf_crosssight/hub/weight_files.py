@@ -141,9 +141,15 @@ def folder_weights(folder: str | Path) -> WeightFiles:
         UserError: there is no safetensors file, it is ambiguous which one is the model, or one leaves the folder.
         SafetensorsError: a file is not sound, or the shards do not fit their index.
     """
-    root = Path(folder)
+    try:
+        return _open_folder(Path(folder))
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror}.", "Check its files and their rights.") from error
+
+
+def _open_folder(root: Path) -> WeightFiles:
     names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*")) if path.is_file()]
-    chosen = choose_weights(names, str(folder))
+    chosen = choose_weights(names, str(root))
     shards = None
     if chosen == INDEX:
         with _inside(root, INDEX).open("rb") as file:

@@ -187,3 +187,14 @@ def test_a_model_of_many_shards_is_known_by_sixteen_of_them(hub):
     headers = {request.path for request in hub.requests if request.path.endswith(".safetensors")}
     assert len(headers) == 16
     assert {tensor.name for tensor in repo_weights(client, repo).tensors} == {t.name for t in files.tensors}
+
+
+def test_a_folder_that_cannot_be_read_is_the_users_error(tmp_path, monkeypatch):
+    save_file({"w": torch.zeros(9)}, tmp_path / "model.safetensors")
+
+    def refuse(*args, **given):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("hf_crosssight.hub.weight_files.read_header", refuse)
+    with pytest.raises(UserError, match="cannot be read: Permission denied"):
+        folder_weights(tmp_path)
