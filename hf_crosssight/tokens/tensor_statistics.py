@@ -122,8 +122,8 @@ def matrix_statistics(sample: RowSample, *, integer: bool = False) -> dict[str, 
     return found
 
 
-def bias_statistics(bias: np.ndarray, row_norms: np.ndarray | None) -> dict[str, float]:
-    """`BIAS` of a layer's finite biases, against the norms of the same rows where these were read."""
+def bias_statistics(bias: np.ndarray, row_norms: np.ndarray | None, *, same_rows: bool = True) -> dict[str, float]:
+    """`BIAS` of a layer's finite biases, against the norms of its rows; `same_rows` tells whether these match them."""
     bias = np.asarray(bias, np.float64).ravel()
     rms = math.sqrt(float(np.square(bias).mean())) if bias.size else 0.0
     if rms == 0:
@@ -133,7 +133,7 @@ def bias_statistics(bias: np.ndarray, row_norms: np.ndarray | None) -> dict[str,
         scale = math.sqrt(float(np.square(row_norms).mean()))
         if scale > 0:
             found["bias_scale"] = math.log(rms / scale + 1e-4)
-        if len(row_norms) == len(bias):
+        if same_rows and len(row_norms) == len(bias):
             found["bias_row_norm"] = _correlation(bias, row_norms)
     return found
 

@@ -174,7 +174,7 @@ def _canonical(share: Share, read: TensorRead, rows: int, fan_in: int) -> tuple[
         sides = [run[: len(run) // rows * rows].reshape(-1, rows) for run in runs]
         return np.concatenate(sides).T, None, True
     whole_rows = [run[: len(run) // fan_in * fan_in].reshape(-1, fan_in) for run in runs]
-    if all(start % fan_in == 0 for start in starts) and sum(map(len, whole_rows)):
+    if all(start % fan_in == 0 for start in starts) and any(len(run) for run in whole_rows):
         index = [np.arange(len(run)) + start // fan_in for start, run in zip(starts, whole_rows, strict=True)]
         return np.concatenate(whole_rows), np.concatenate(index), True
     return _pieces(runs), None, False

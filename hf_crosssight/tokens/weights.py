@@ -12,6 +12,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -120,7 +121,7 @@ class _Reading:
         name = piece.block.tensor.name
         if name not in self._users:
             return
-        self._slices[name].append(piece)
+        self._slices[name].append(TensorSlice(piece.block, bytes(piece.data)))  # lets the larger buffer go
         self._left[name] -= piece.block.stop - piece.block.start
         if not self._left[name]:
             for i in self._users[name]:
@@ -161,17 +162,19 @@ def layer_statistics(layer: Layer, reads: dict[str, TensorRead]) -> dict[str, fl
     vectors = {r: vector_sample(s, reads[s.tensor.name]) for r, s in shares.items() if r != "matrix"}
     if "bias" in vectors:
         bias, places = vectors.pop("bias")
-        if norms is not None and (index is None or not np.array_equal(index, places)):
-            norms = norms[: len(norms) - (len(norms) == len(bias))]
-        statistics = bias_statistics(bias, norms)
+        statistics = bias_statistics(bias, norms, same_rows=index is not None and np.array_equal(index, places))
         found |= statistics | {"bias_known": float(bool(statistics))}
     if vectors:
-        common = [set(places.tolist()) for _, places in vectors.values()]
-        same = all(one == common[0] for one in common)
-        statistics = norm_statistics({role: values for role, (values, _) in vectors.items()} if same else {})
+        statistics = norm_statistics(_same_places(vectors))
         found |= statistics | {"norm_known": float("gain_mean" in statistics)}
         found["running_known"] = float("running_var" in statistics)
     return found | _facts(layer, reads) if found else {}
+
+
+def _same_places(vectors: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Vectors of (values, places) cut to the places that all of them have."""
+    common = reduce(np.intersect1d, (places for _, places in vectors.values()))
+    return {role: values[np.isin(places, common)] for role, (values, places) in vectors.items()}
 
 
 def _facts(layer: Layer, reads: dict[str, TensorRead]) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +88,87 @@ def test_values_that_are_no_numbers_are_reported_and_leave_the_view_finite(tmp_p
 def test_a_model_without_meaningful_numbers_has_no_view(tmp_path):
     with pytest.raises(ValueError, match="no tensor"):
         read(tmp_path, {"steps": np.zeros(3, np.int64), "nothing": np.zeros((0, 4), np.float32)})
+
+
+def test_disjoint_parts_tell_the_same_and_read_half_each(tmp_path):
+    state = network(width=64)
+    whole = read(tmp_path, state)
+    parts = [weights_view(folder_weights(tmp_path), part=(i, 2)) for i in range(2)]
+    assert sum(part.bytes_read for part in parts) == whole.bytes_read
+    for part in parts:
+        for name in ("log_gain", "kurtosis", "row_alignment", "depth"):
+            np.testing.assert_allclose(column(part.view, name), column(whole.view, name), atol=0.3)
+
+
+def test_a_budget_is_kept_and_progress_is_told(tmp_path):
+    told: list[tuple[str, int, int | None]] = []
+    state = {
+        f"layers.{i}.weight": np.random.default_rng(i).normal(size=(512, 512)).astype(np.float16) for i in range(8)
+    }
+    reading = read(tmp_path, state, budget=1 << 20, progress=lambda *what: told.append(what))
+    assert abs(reading.bytes_read - (1 << 20)) < 0.05 * (1 << 20)
+    assert told[-1][1:] == (reading.bytes_read, reading.bytes_read)
+    assert np.abs(column(reading.view, "log_gain") - np.log(512) / 2).max() < 0.02
+
+
+def test_fused_and_separate_attention_are_the_same_layers(tmp_path):
+    rng = np.random.default_rng(0)
+    query, key, value = (rng.normal(size=(64, 64)).astype(np.float32) * scale for scale in (1, 2, 3))
+    bias = rng.normal(size=(3, 64)).astype(np.float32)
+    rest = {"blocks.0.mlp.fc1.weight": rng.normal(size=(256, 64)).astype(np.float32)}
+    fused = {"blocks.0.attn.qkv.weight": np.concatenate([query, key, value]), "blocks.0.attn.qkv.bias": bias.ravel()}
+    split = {
+        f"blocks.0.attn.{name}.{leaf}": array
+        for name, matrix, own in zip(("q_proj", "k_proj", "v_proj"), (query, key, value), bias, strict=True)
+        for leaf, array in (("weight", matrix), ("bias", own))
+    }
+    views = [read(tmp_path / str(i), state | rest).view for i, state in enumerate((fused, split))]
+    for name in ("kind_attention_qkv", "log_gain", "bias_mean", "row_kurtosis"):
+        first, second = (np.sort(column(view, name)) for view in views)
+        np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_a_keras_kernel_is_read_with_output_units_as_rows(tmp_path):
+    state = network()
+    turned = dict(state)
+    turned["layers.1.conv.kernel"] = np.ascontiguousarray(turned.pop("layers.1.conv.weight").transpose(2, 3, 1, 0))
+    first, second = (read(tmp_path / name, one).view for name, one in (("a", state), ("b", turned)))
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_quantised_layers_have_no_scale_but_everything_else(tmp_path):
+    whole = network(width=32)
+    step = np.abs(whole["fc.weight"]).max() / 127
+    quantised = whole | {"fc.weight": np.round(whole["fc.weight"] / step).astype(np.int8)}
+    first, second = (read(tmp_path / name, one).view for name, one in (("a", whole), ("b", quantised)))
+    head = column(second, "kind_head") > 0
+    assert column(second, "integer")[head] == 1
+    assert column(second, "log_gain")[head] == 0
+    for name in ("kurtosis", "row_alignment", "edge_excess", "row_norm_cv"):
+        np.testing.assert_allclose(column(second, name)[head], column(first, name)[head], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"w": np.ones((3, 3), np.float32)},
+        {"weight": np.random.default_rng(0).normal(size=(1, 5)).astype(np.float32)},
+        {
+            "embedding": np.random.default_rng(0).normal(size=(1, 7, 5)).astype(np.float32),
+            "x": np.zeros((), np.float32),
+        },
+        {f"{i}.weight": np.random.default_rng(i).normal(size=(9, 9)).astype(np.float32) for i in range(200)},
+        {"huge": np.full((4, 4), 3e38, np.float32), "bad": np.full((4, 4), np.nan, np.float32)},
+    ],
+    ids=["constant", "one row", "tokens", "two hundred layers", "extreme"],
+)
+def test_odd_networks_have_a_finite_view_for_half_precision(tmp_path, state):
+    reading = read(tmp_path, state)
+    assert np.isfinite(reading.view.astype(np.float16)).all()
+    assert np.abs(reading.view).max() <= 8
+    assert 1 <= column(reading.view, "valid").sum() <= WEIGHTS_SHAPE[0] - 1
+
+
+def test_no_torch_is_needed():
+    code = "import sys, hf_crosssight.tokens.weights; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
