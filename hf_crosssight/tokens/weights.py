@@ -158,7 +158,7 @@ def layer_statistics(layer: Layer, reads: dict[str, TensorRead]) -> dict[str, fl
             statistics = matrix_statistics(rows, integer=share.place.integer)
             found |= statistics | {"matrix_known": float(bool(statistics))}
             found["kernel_known"] = float("dc" in statistics)
-            norms = np.sqrt(np.square(rows.values, dtype=np.float64).sum(axis=1))
+            norms = np.sqrt(np.einsum("ij,ij->i", rows.values, rows.values, dtype=np.float64))
     vectors = {r: vector_sample(s, reads[s.tensor.name]) for r, s in shares.items() if r != "matrix"}
     if "bias" in vectors:
         bias, places = vectors.pop("bias")
