@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/probe_time.py --models FOLDER [--save FILE.npz]
 
-FOLDER holds model repositories (`name/`). Prints processor seconds to load a model, to run it over the probe images and
-to compute the view, by architecture; `--save` keeps the views for `view_worth.py --views`.
+FOLDER holds model repositories (`name/`). Prints processor seconds to load a model (transformers being imported),
+to run it over the probe images and to compute the view, by architecture; `--save` keeps the views for `view_worth.py --views`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--save", type=Path)
     options = parser.parse_args()
     import torch
+    from transformers import AutoModelForImageClassification, ViTImageProcessorPil  # noqa: F401
 
     torch.set_num_threads(1)
     started = time.process_time()
