@@ -107,8 +107,9 @@ def main() -> None:
 
 def measure(method: str, size: Size, inputs: dict[str, Any], recorded: float | None) -> Measured:
     """Time and memory of one method on one size."""
-    # Modules that the first call imports are not the method's.
-    score(method, **inputs)
+    if size[0] * size[1] < 1_000_000:
+        # Modules that the first call imports are not the method's.
+        score(method, **inputs)
     tracemalloc.start()
     score(method, **inputs)
     memory = tracemalloc.get_traced_memory()[1] / 2**20

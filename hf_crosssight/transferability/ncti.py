@@ -35,7 +35,8 @@ _DIMS = 64
 def score(inputs: Inputs) -> float:
     """Separation + mean posterior - spread of the posteriors within classes, each in [0, 1]."""
     rows, labels, classes = leading_components(inputs.features, _DIMS), inputs.labels, inputs.num_classes
-    found = shrunk_discriminant(rows / np.abs(rows).max(), labels, classes)
+    rows /= max(float(rows.max()), -float(rows.min()))
+    found = shrunk_discriminant(rows, labels, classes)
     posterior = float(found.posteriors[np.arange(len(rows)), labels].mean())
     return _separation(rows, labels, classes, found.shrinkage) + posterior - _spread(found.posteriors, labels, classes)
 

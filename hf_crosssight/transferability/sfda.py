@@ -27,7 +27,7 @@ from .inputs import Array, Inputs
 def score(inputs: Inputs) -> float:
     """Mean posterior of the true class after ConfMix, in (0, 1]."""
     rows, labels, classes = inputs.features, inputs.labels, inputs.num_classes
-    scaled = rows / np.abs(rows).max()
+    scaled = np.divide(rows, max(float(rows.max()), -float(rows.min())), out=rows)
     first = shrunk_discriminant(scaled, labels, classes)
     own = first.posteriors[np.arange(len(labels)), labels]
     others = _mean_of_others(first.means)[labels]

@@ -71,7 +71,7 @@ def _by_gram(rows: Array, targets: Array, condition: float, centred: bool) -> tu
     values, vectors = linalg.eigh(product, overwrite_a=True, check_finite=False, driver="evd")
     if centred and len(rows) <= rows.shape[1]:
         values, vectors = values[1:], vectors[:, 1:]
-    if values[0] <= values[-1] / condition**2:
+    if values[0] * condition**2 <= values[-1]:
         return None
     if tall:
         return values, (vectors.T @ (rows.T @ targets)) / np.sqrt(values)[:, None]
