@@ -3,7 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/probe_time.py --models FOLDER [--save FILE.npz]
 
 FOLDER holds model repositories (`name/`). Prints processor seconds to load a model (transformers being imported),
-to run it over the probe images and to compute the view, by architecture; `--save` keeps the views for `view_worth.py --views`.
+to run it over the probe images and to compute the view, by architecture; `--save` keeps the
+views for `view_worth.py --views`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def main() -> None:
             continue
         marks.append(time.process_time())
         seconds.setdefault(model.architecture, []).append(np.diff(marks))
-    for name, rows in [*seconds.items(), ("all", [row for rows in seconds.values() for row in rows])]:
+    for name, rows in [*seconds.items(), ("all", [one for many in seconds.values() for one in many])]:
         load, run, view = np.mean(rows, axis=0)
         print(f"{name:<16} {len(rows):>3} models: load {load:.2f}, run {run:.2f}, view {view:.2f}, "
               f"sum {load + run + view:.2f} s, longest {np.sum(rows, axis=1).max():.2f} s")  # fmt: skip
