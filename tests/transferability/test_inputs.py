@@ -54,8 +54,10 @@ def test_scores_repeat(method: str, inputs: dict[str, Any]) -> None:
     assert score(method, **inputs, seed=3) == score(method, **inputs, seed=3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("method", ALL)
-def test_inputs_are_left_as_they_are(method: str, inputs: dict[str, Any]) -> None:
+def test_inputs_are_left_as_they_are(method: str, dtype: type, inputs: dict[str, Any]) -> None:
+    inputs = {name: value.astype(dtype) if value.dtype.kind == "f" else value for name, value in inputs.items()}
     before = {name: value.copy() for name, value in inputs.items()}
     score(method, **inputs)
     for name, value in inputs.items():
