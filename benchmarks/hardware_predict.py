@@ -55,11 +55,12 @@ def main() -> None:
         part = infer[infer.device.isin(group)].reset_index(drop=True)
         gpu_spread = unseen_devices(part, timings_of(part), gpu_spread)
         unseen_families(timings_of(part))
-        both_unseen(timings_of(part))
     train = rows[rows.phase == "train"].reset_index(drop=True)
     unseen_families(timings_of(train), what="unseen families, training step")
     if arguments.neusight:
         published(arguments.neusight)
+    for group in (GPUS, CPUS):
+        both_unseen(timings_of(infer[infer.device.isin(group)].reset_index(drop=True)))
 
 
 def unseen_devices(

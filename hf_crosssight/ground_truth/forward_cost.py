@@ -1,23 +1,23 @@
 """The thesis' hardware metrics of one forward pass: execution time, memory, power, CPU temperature, carbon.
 
-What this machine cannot give is `None`. Power comes from the processor's energy counter (RAPL) or, on an NVIDIA GPU,
-from its driver; carbon from codecarbon where that is installed and told the country.
+What this machine cannot give is `None`. Sensors and names are those of the `hardware` room.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from ..hardware.local_machine import device_title as device_name
+from ..hardware.peak_memory import held_mb, peak_beside
+from ..hardware.sensors import carbon_of_pass, cpu_temperature, energy_of_pass
+
+__all__ = ["ForwardCost", "device_name", "measure_forward"]
 
 _WARM_UP = 3
 _REPEATS = 15
-_ENERGY_COUNTER = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
-_POWER_SECONDS = 0.5  # the counter is too coarse for one pass of a small model
 
 
 @dataclass(frozen=True)
@@ -61,99 +61,18 @@ def measure_forward(model: Any, inputs: Any, options: dict[str, Any], device: An
         one_pass()
         times.append(time.perf_counter() - begun)
     median = sorted(times)[len(times) // 2]
+    joules = energy_of_pass(one_pass, device).value
     return ForwardCost(
         forward_ms=median * 1e3,
-        memory_mb=_gpu_memory(one_pass, device) if device.type == "cuda" else _cpu_memory(one_pass),
-        power_w=_gpu_power(one_pass, device) if device.type == "cuda" else _cpu_power(one_pass),
-        cpu_temperature_c=_temperature(),
-        carbon_g=_carbon(one_pass, median),
+        memory_mb=_memory(one_pass, device),
+        power_w=None if joules is None else joules / median,
+        cpu_temperature_c=cpu_temperature().value,
+        carbon_g=carbon_of_pass(one_pass).value,
         device=device_name(device),
     )
 
 
-def device_name(device: Any) -> str:
-    """`NVIDIA H100`, or the processor as the system names it."""
-    if device.type == "cuda":
-        import torch
-
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def _cpu_memory(one_pass: Callable[[], None]) -> float | None:
-    """Peak of resident memory in MB (2**20 bytes), the kernel's high-water mark being reset before the pass."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-        one_pass()
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration, ValueError):
-        return None
-
-
-def _gpu_memory(one_pass: Callable[[], None], device: Any) -> float:
-    import torch
-
-    torch.cuda.reset_peak_memory_stats(device)
-    one_pass()
-    return torch.cuda.max_memory_allocated(device) / 2**20
-
-
-def _cpu_power(one_pass: Callable[[], None]) -> float | None:
-    try:
-        before = int(_ENERGY_COUNTER.read_text(encoding="utf-8"))
-        seconds = _keep_busy(one_pass)
-        used = int(_ENERGY_COUNTER.read_text(encoding="utf-8")) - before
-    except (OSError, ValueError):
-        return None
-    return used / 1e6 / seconds if used > 0 else None  # the counter wraps around now and then
-
-
-def _gpu_power(one_pass: Callable[[], None], device: Any) -> float | None:
-    import torch
-
-    try:
-        _keep_busy(one_pass)
-        return torch.cuda.power_draw(device) / 1e3
-    except Exception:  # no nvidia-ml-py, or a driver that does not tell
-        return None
-
-
-def _keep_busy(one_pass: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < _POWER_SECONDS:
-        one_pass()
-    return time.perf_counter() - begun
-
-
-def _temperature() -> float | None:
-    try:
-        import psutil
-
-        sensors = psutil.sensors_temperatures()
-    except (ImportError, AttributeError, OSError):
-        return None
-    found = [entry.current for entries in sensors.values() for entry in entries if entry.current]
-    return max(found, default=None)
-
-
-def _carbon(one_pass: Callable[[], None], seconds: float) -> float | None:
-    """Grams of CO2 equivalents by codecarbon, which needs the country to know how power is made."""
-    country = os.environ.get("CODECARBON_COUNTRY_ISO_CODE")
-    if not country:
-        return None
-    try:
-        from codecarbon import OfflineEmissionsTracker
-    except ImportError:
-        return None
-    tracker = OfflineEmissionsTracker(country_iso_code=country, save_to_file=False, log_level="error")
-    tracker.start()
-    begun = time.perf_counter()
-    _keep_busy(one_pass)
-    kilograms = tracker.stop()
-    passes = max(1.0, (time.perf_counter() - begun) / seconds)
-    return None if kilograms is None else kilograms * 1e3 / passes
+def _memory(one_pass: Callable[[], None], device: Any) -> float | None:
+    """Peak of all that is held during a pass, in 2**20 bytes."""
+    held, beside = held_mb(device), peak_beside(one_pass, device)
+    return None if held is None or beside is None else held + beside

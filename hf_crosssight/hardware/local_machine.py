@@ -29,7 +29,7 @@ def local_device() -> Device:
 def local_cpu() -> Device:
     """This machine's processor."""
     info = _cpu_info()
-    title = info.get("model name") or platform.processor() or platform.machine()
+    title = local_cpu_name()
     listed = _listed(title)
     cores, clock, memory = _cores(info), _clock_ghz(info), _memory_gb()
     flop = _flop_per_cycle(info.get("flags") or info.get("Features") or "")
@@ -53,6 +53,20 @@ def local_cpu() -> Device:
         sources=sources,
     )
     return own if listed is None else _completed(own, listed)
+
+
+def device_title(device: Any) -> str:
+    """A torch device as the system names it: `NVIDIA H100`, or the processor."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return local_cpu_name()
+
+
+def local_cpu_name() -> str:
+    """The processor as the system names it."""
+    return _cpu_info().get("model name") or platform.processor() or platform.machine()
 
 
 def _completed(own: Device, listed: Device) -> Device:

@@ -34,6 +34,8 @@ class ModelShapes:
         input_size (`np.ndarray`): float64 `[M]`, pixels a side.
         summary (`np.ndarray`): float32 `[M, SUMMARY_DIM]`, row 0 of the structure view from `SET_SUMMARY` on; zeros
             where the tensors are not known.
+        live_bytes (`np.ndarray`, *optional*): float64 `[M]`, the most bytes that tensors made in a pass of one image
+            hold at one time, where it was counted.
     """
 
     params: np.ndarray
@@ -41,6 +43,7 @@ class ModelShapes:
     macts: np.ndarray
     input_size: np.ndarray
     summary: np.ndarray
+    live_bytes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.params)
@@ -59,9 +62,9 @@ class ModelShapes:
 
     def take(self, rows: np.ndarray) -> ModelShapes:
         """The models at these rows."""
-        return ModelShapes(
-            self.params[rows], self.gmacs[rows], self.macts[rows], self.input_size[rows], self.summary[rows]
-        )
+        live = None if self.live_bytes is None else self.live_bytes[rows]
+        costs = (self.params[rows], self.gmacs[rows], self.macts[rows], self.input_size[rows])
+        return ModelShapes(*costs, self.summary[rows], live)
 
     def features(self) -> np.ndarray:
         """float32 `[M, FEATURE_DIM]`: logarithms of the costs and of their ratios, and the summary."""
@@ -81,8 +84,11 @@ def zoo_shapes(zoo: ZooIndex) -> ModelShapes:
     for name in ("params", "gmacs", "macts", "input_size"):
         column = zoo.table.column(name)
         columns[name] = column.to_numpy().astype(np.float64) if not column.null_count else _with_nan(column)
-    summary = np.ascontiguousarray(zoo.views["structure"][:, 0, SET_SUMMARY]).astype(np.float32)
-    summary[~zoo.view_mask["structure"]] = 0.0
+    if "structure" in zoo.views:
+        summary = np.ascontiguousarray(zoo.views["structure"][:, 0, SET_SUMMARY]).astype(np.float32)
+        summary[~zoo.view_mask["structure"]] = 0.0
+    else:
+        summary = np.zeros((len(zoo), SUMMARY_DIM), np.float32)
     return ModelShapes(summary=summary, **columns)
 
 

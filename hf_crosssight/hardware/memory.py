@@ -1,0 +1,79 @@
+"""Peak memory of a pass from structure alone: the weights and the tensors that live at one time beside them.
+
+How many bytes live at one time was counted on the meta device for architectures of timm (`benchmarks/
+hardware_live_bytes.py`); a linear model in logarithms carries it to others. A training step keeps every activation for
+the backward pass, and gradients and two moments of each parameter beside the weights (Kingma, Ba, 2015).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hf_crosssight.hardware.model_shape import ModelShapes
+
+COEFFICIENTS = Path(__file__).parents[1] / "assets" / "hardware" / "live_bytes.json"
+_MIB = 2.0**20
+_WEIGHT_BYTES = 4.0  # weights are held in float32, under mixed precision too
+_TRAIN_COPIES = 4.0  # weights, gradients, two moments
+_KEPT = 2.0  # tensors kept for the backward pass per counted activation: normalised and activated ones beside it
+_HALF = {"gpu": 0.5, "cpu": 1.0}  # activations of mixed precision take half of float32's bytes
+_COUNTED_SPREAD = 0.3  # log half width of counted bytes: kernels take scratch space, allocators keep fragments
+_TRAIN_SPREAD = 0.35  # log half width of a training step's activations, which were not counted
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure of M models: value, and low and high end of its 90 % interval, `[M]` each."""
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def memory_of(shapes: ModelShapes, batch_size: int, phase: str, engine: str) -> Interval:
+    """2**20 bytes that M models take at the peak of a pass, three arrays `[M]`; NaN where costs are not known."""
+    live, spread = live_bytes(shapes)
+    weights = shapes.params * _WEIGHT_BYTES / _MIB
+    activations = live * batch_size * _HALF[engine] / _MIB
+    if phase == "train":
+        weights = weights * _TRAIN_COPIES
+        kept = shapes.macts * 1e6 * 4.0 * _KEPT * batch_size * _HALF[engine] / _MIB
+        activations, spread = np.maximum(activations, kept), np.full(len(shapes), _TRAIN_SPREAD)
+    ends = (weights + activations * np.exp(sign * spread) for sign in (0, -1, 1))
+    return Interval(*ends)
+
+
+def live_bytes(shapes: ModelShapes) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes that live at one time in a float32 pass of one image, and log half widths that hold 90 %, `[M]` each."""
+    learned = _coefficients()
+    coefficients = np.array(learned["coefficients"])
+    costs = _cost_columns(shapes)
+    logs = sum(column * weight for column, weight in zip(costs, coefficients[: len(costs)], strict=True))
+    live = np.exp(logs + shapes.summary @ coefficients[len(costs) :].astype(np.float32))
+    spread = np.full(len(shapes), float(learned["half_width"]))
+    if shapes.live_bytes is not None:
+        counted = np.isfinite(shapes.live_bytes)
+        live, spread = np.where(counted, shapes.live_bytes, live), np.where(counted, _COUNTED_SPREAD, spread)
+    return live, spread
+
+
+def live_design(shapes: ModelShapes) -> np.ndarray:
+    """`[M, 4 + SUMMARY_DIM]`: a constant, logarithms of activations, input pixels and layers, and the summary."""
+    return np.concatenate([np.stack(_cost_columns(shapes), axis=1), shapes.summary], axis=1)
+
+
+def _cost_columns(shapes: ModelShapes) -> list[np.ndarray]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return [np.ones(len(shapes)), np.log(shapes.macts), np.log(shapes.input_size), np.log(shapes.layers)]
+
+
+@cache
+def _coefficients() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
+    return found
