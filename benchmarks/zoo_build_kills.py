@@ -3,8 +3,9 @@
     python benchmarks/zoo_build_kills.py --kills 20
     python benchmarks/zoo_build_kills.py --kills 20 --zoo FOLDER --views structure,card,weights
 
-Every kill is a build of its own: killed once at a moment that is uniform over the time that a whole build takes, run
-again, compared file by file. Without --zoo, small models are written for it.
+Every kill is a build of its own: killed once, up to a tenth of a second after a random number of models were staged
+(0 to all: the last kills hit the writing of the index), run again, compared file by file. Without --zoo, small models
+are written for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from hf_crosssight.zoo.index import ZooIndex  # noqa: E402
 from tests.zoo.small_zoo import content, write_models  # noqa: E402
 
 
@@ -38,18 +41,18 @@ def run(arguments: list[str]) -> float:
     return time.monotonic() - begun
 
 
-def killed_after(arguments: list[str], seconds: float) -> bool:
-    """Starts a build and kills it; whether it was still running."""
+def killed(arguments: list[str], out: Path, staged: int, later: float) -> bool:
+    """Starts a build and kills it `later` seconds after so many models are staged; whether it was still running."""
     process = subprocess.Popen(
         arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
-    try:
-        process.wait(timeout=seconds)
-        return False
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return True
+    while process.poll() is None and len(list((out / ".stages").glob("*.safetensors"))) < staged:
+        time.sleep(0.001)
+    time.sleep(later)
+    alive = process.poll() is None
+    process.kill()
+    process.wait()
+    return alive
 
 
 def main(options: argparse.Namespace) -> None:
@@ -62,11 +65,14 @@ def main(options: argparse.Namespace) -> None:
         whole = Path(scratch) / "whole"
         seconds = run(command(options, zoo, whole))
         wanted = content(whole)
+        wanted_models = ZooIndex.open(whole).model_ids
         deaths, identical = [], 0
         while len(deaths) < options.kills:
             out = Path(scratch) / f"killed-{len(deaths)}"
-            if not killed_after(command(options, zoo, out), rng.uniform(0.02, 1.0) * seconds):
-                continue  # it had got to its end before
+            moment = rng.randint(0, len(wanted_models)), rng.uniform(0.0, 0.1)
+            if not killed(command(options, zoo, out), out, *moment):
+                shutil.rmtree(out)  # it had got to its end before
+                continue
             found = content(out) if out.exists() else {}
             staged = sum(name.startswith(".stages/") and name.endswith(".safetensors") for name in found)
             deaths.append({"staged": staged, "index_there": "index.json" in found})
@@ -79,7 +85,7 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--models", type=int, default=60)
+    parser.add_argument("--models", type=int, default=24)
     parser.add_argument("--zoo", type=Path)
     parser.add_argument("--views", default="structure,weights,lineage")
     parser.add_argument("--workers", type=int, default=4)

@@ -2,7 +2,7 @@
 
 A view is an array `[rows, columns]`: row 0 a summary, the others an unordered set, column 0 tells valid rows from
 padding. A model may lack any of them, and so may a whole zoo: a ranker masks what is missing. Nothing here loads
-torch or scipy: the probe view, whose module does, is described by numbers that a test compares with it.
+torch or scipy: probe and arch2vec, which do, are described by numbers that a test compares with their modules.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ VIEWS: dict[str, View] = {
         View("weights", WEIGHTS_SPEC, WEIGHTS_SHAPE),
         View("probe", "probe/1", (1, 102)),
         View("lineage", LINEAGE_SPEC, LINEAGE_SHAPE),
+        View("arch2vec", "arch2vec/1", (5, 129)),
     )
 }
 """Every view that this release makes and reads, in the order in which results name them."""
