@@ -22,6 +22,9 @@ _MIB = 2.0**20
 _WEIGHT_BYTES = 4.0  # weights are held in float32, under mixed precision too
 _TRAIN_COPIES = 4.0  # weights, gradients, two moments
 _KEPT = 2.0  # tensors kept for the backward pass per counted activation: normalised and activated ones beside it
+# What a process takes beside them: MB of its own, shares of the weights (repacked for kernels) and of the live bytes
+# (scratch space, fragments). On a GPU the allocator's count is meant, which has none of it.
+_BESIDE = {"cpu": (12.0, 0.06, 0.4), "gpu": (0.0, 0.0, 0.0)}
 _HALF = {"gpu": 0.5, "cpu": 1.0}  # activations of mixed precision take half of float32's bytes
 _COUNTED_SPREAD = 0.3  # log half width of counted bytes: kernels take scratch space, allocators keep fragments
 _TRAIN_SPREAD = 0.35  # log half width of a training step's activations, which were not counted
@@ -45,7 +48,9 @@ def memory_of(shapes: ModelShapes, batch_size: int, phase: str, engine: str) -> 
         weights = weights * _TRAIN_COPIES
         kept = shapes.macts * 1e6 * 4.0 * _KEPT * batch_size * _HALF[engine] / _MIB
         activations, spread = np.maximum(activations, kept), np.full(len(shapes), _TRAIN_SPREAD)
-    ends = (weights + activations * np.exp(sign * spread) for sign in (0, -1, 1))
+    constant, of_weights, of_live = _BESIDE[engine]
+    held = weights * (1 + of_weights) + constant
+    ends = (held + (1 + of_live) * activations * np.exp(sign * spread) for sign in (0, -1, 1))
     return Interval(*ends)
 
 
