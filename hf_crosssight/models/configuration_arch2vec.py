@@ -73,7 +73,7 @@ class Arch2VecConfig(PreTrainedConfig):
     model_type = "arch2vec"
 
     input_kind: Literal["tensor_tokens", "chunks"] = "tensor_tokens"
-    input_columns: int = 112
+    input_columns: int = 128
     kind_columns: list[int] = field(default_factory=lambda: [1, 18])
     given_columns: list[list[int]] = field(default_factory=lambda: [[1, 31]])
     normalization: Literal["kind", "all", "none"] = "kind"

@@ -4,11 +4,13 @@ import torch
 from torch import Tensor, nn
 
 
-def reconstruction_error(predicted: Tensor, target: Tensor, kind: str) -> Tensor:
-    """Mean over columns `[..., D]` → `[...]` of the squared error, or of SmoothL1."""
+def reconstruction_error(predicted: Tensor, target: Tensor, kind: str, weight: Tensor | None = None) -> Tensor:
+    """Mean over columns `[..., D]` → `[...]` of the squared error, or of SmoothL1, under weights `[..., D]`."""
     if kind == "smooth_l1":
-        return nn.functional.smooth_l1_loss(predicted, target, reduction="none").mean(-1)
-    return (predicted - target).square().mean(-1)
+        error = nn.functional.smooth_l1_loss(predicted, target, reduction="none")
+    else:
+        error = (predicted - target).square()
+    return error.mean(-1) if weight is None else (error * weight).sum(-1) / weight.sum(-1).clamp(min=1)
 
 
 def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:

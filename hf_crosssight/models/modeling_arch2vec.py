@@ -69,6 +69,7 @@ class Arch2VecPreTrainedModel(PreTrainedModel):
         elif isinstance(module, Arch2VecNormalizer):
             init.zeros_(module.center)
             init.ones_(module.spread)
+            init.ones_(module.varies)
 
 
 class Arch2VecModel(Arch2VecPreTrainedModel):

@@ -13,7 +13,7 @@ _SMALLEST_SPREAD = 1e-3  # below it a column is constant but for rounding in flo
 
 
 class Arch2VecNormalizer(nn.Module):
-    """Standardises tokens `[B, T, D]`; `center` and `spread` `[kinds + 2, D]` are buffers, set by `fit`.
+    """Standardises tokens `[B, T, D]`; `center`, `spread` and `varies` `[kinds + 2, D]` are buffers, set by `fit`.
 
     The last two rows are those of tokens without a kind and of the models' row 0. Kinds that were seen rarely lean on
     the figures of all tokens. One-hot columns stay as they are.
@@ -21,6 +21,7 @@ class Arch2VecNormalizer(nn.Module):
 
     center: Tensor
     spread: Tensor
+    varies: Tensor
 
     def __init__(self, config: Arch2VecConfig):
         super().__init__()
@@ -31,6 +32,7 @@ class Arch2VecNormalizer(nn.Module):
         groups = config.kind_columns[1] - config.kind_columns[0] + 2
         self.register_buffer("center", torch.zeros(groups, config.input_columns))
         self.register_buffer("spread", torch.ones(groups, config.input_columns))
+        self.register_buffer("varies", torch.ones(groups, config.input_columns))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Standardised tokens; padding is all zero, whatever stood there."""
@@ -39,11 +41,16 @@ class Arch2VecNormalizer(nn.Module):
         scaled = (tokens - self.center.to(tokens.dtype)[group]) / self.spread.to(tokens.dtype)[group]
         return torch.where(valid, scaled.clamp(-self.clip, self.clip), 0.0)
 
+    def informative(self, tokens: Tensor) -> Tensor:
+        """1 `[B, T, D]` for the columns that differ among tensors of a token's kind, 0 for those that it lacks."""
+        return self.varies[self._group(tokens)]
+
     @torch.no_grad()
     def fit(self, tokens: Tensor) -> None:
         """Sets centre and spread from the tokens `[N, T, D]` of the training models."""
         self.center.zero_()
         self.spread.fill_(1.0)
+        self.varies.fill_(1.0)
         if self.mode == "none":
             return
         tokens = tokens.to(self.center)
@@ -60,6 +67,8 @@ class Arch2VecNormalizer(nn.Module):
             spread = (weight * own_square + (1 - weight) * square - center.square()).clamp(min=0).sqrt()
             self.center[number] = center
             self.spread[number] = torch.where(spread > _SMALLEST_SPREAD, spread, 1.0)
+            of_kind = own if len(own) else every
+            self.varies[number] = ((of_kind.amax(0) - of_kind.amin(0)) > _SMALLEST_SPREAD).float()
         self.center[:, 0], self.spread[:, 0] = 0.0, 1.0
         self.center[:-1, self.kinds], self.spread[:-1, self.kinds] = 0.0, 1.0  # a summary has other columns there
 

@@ -97,7 +97,10 @@ class Arch2VecTensorBody(nn.Module):
         """Standardised statistics `[B, T, R]` from the codes, and how far they are from those of `labels`."""
         target = self.normalizer(labels)
         rebuilt = self.decoder(columns(target, self.given_spans), codes)
-        error = reconstruction_error(rebuilt, columns(target, self.rebuilt_spans), self.config.reconstruction_loss)
+        varying = columns(self.normalizer.informative(labels), self.rebuilt_spans)
+        error = reconstruction_error(
+            rebuilt, columns(target, self.rebuilt_spans), self.config.reconstruction_loss, varying
+        )
         weight = (labels[..., 0] > 0.5).to(error.dtype)
         if hidden is not None:
             weight = weight * torch.where(hidden, 1.0, float(self.config.visible_weight))

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hf_crosssight.models import CrossSightConfig, CrossSightFeatureExtractor, CrossSightModel
 
@@ -22,7 +23,7 @@ def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") ->
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         encoders = {"image_encoder": model.config.image_encoder, "text_encoder": model.config.text_encoder}
-        with _without_code():
+        with without_code(CrossSightConfig, CrossSightModel, CrossSightFeatureExtractor):
             model.save_pretrained(made)
             CrossSightFeatureExtractor(**encoders).save_pretrained(made)
         if readme:
@@ -38,9 +39,8 @@ def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") ->
 
 
 @contextlib.contextmanager
-def _without_code() -> Iterator[None]:
-    """A ranker in a folder is read by this package and needs no copy of the code; what is pushed carries it."""
-    classes = (CrossSightConfig, CrossSightModel, CrossSightFeatureExtractor)
+def without_code(*classes: Any) -> Iterator[None]:
+    """A model in a folder is read by this package and needs no copy of the code; what is pushed carries it."""
     before = [cls._auto_class for cls in classes]
     try:
         for cls in classes:

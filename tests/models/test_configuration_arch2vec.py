@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hf_crosssight.models import Arch2VecConfig
+from hf_crosssight.tokens.arch2vec import ARCH2VEC_SHAPE
+from hf_crosssight.tokens.tensor_kinds import KINDS
+from hf_crosssight.tokens.weights import COLUMNS, WEIGHTS_SHAPE
 
 WRONG = [
     {"hidden_size": "128"},
@@ -16,7 +19,7 @@ WRONG = [
     {"kind_columns": [5, 3]},
     {"kind_columns": [0, 3]},
     {"given_columns": [[2, 18]]},
-    {"given_columns": [[1, 112]]},
+    {"given_columns": [[1, 128]]},
     {"normalization_clip": 0.0},
     {"loss": {"hinge": 1.0}},
     {"loss": {"contrast": 0.0}},
@@ -39,6 +42,14 @@ def test_assignment_is_checked_too():
         config.noise = "much"
     config.noise = 0.5
     assert config.noise == 0.5
+
+
+def test_defaults_fit_the_weights_view():
+    config = Arch2VecConfig()
+    assert config.input_columns == WEIGHTS_SHAPE[1]
+    assert [COLUMNS[i] for i in range(*config.kind_columns)] == [f"kind_{kind}" for kind in KINDS]
+    assert config.given_columns == [[COLUMNS.index("kind_stem"), COLUMNS.index("running_known") + 1]]
+    assert (config.num_codes, config.code_size + 1) == ARCH2VEC_SHAPE
 
 
 @pytest.mark.parametrize("preset", ["default", "thesis"])

@@ -143,6 +143,9 @@ def test_a_rare_kind_leans_on_all_tokens_and_constant_columns_stay_calm():
     scaled = model.body.normalizer(tokens)
     assert 1.0 < scaled[0, 2, 6] < 4.0  # one token does not make its own zero
     assert scaled[..., 11].abs().max() < 1e-3
+    before = model(tokens, labels=tokens).losses["reconstruction"]
+    model.body.decoder.answer.bias.data[-1] += 9.0  # a column that is alike in all tells nothing and counts nothing
+    assert torch.allclose(model(tokens, labels=tokens).losses["reconstruction"], before, **CLOSE)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -1,0 +1,100 @@
+"""`hf-crosssight train ...`: train what makes tokens and rankings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hf_crosssight.cli.output import Format, print_record
+from hf_crosssight.errors import UserError
+
+ENCODER_EXAMPLES = """Examples:
+
+hf-crosssight train encoder --zoo ./models --out ./encoder
+
+hf-crosssight train encoder --zoo ./models --out ./thesis-encoder --preset thesis --epochs 10
+
+hf-crosssight train encoder --zoo ./models --out ./encoder --resume
+
+A zoo is a folder of model repositories; the default preset also learns from a zoo index with a weights view. The
+folder then holds the encoder, curves.csv and .png, clusters.png and .json with the silhouettes, and training.json.
+"""
+PRESETS = ("default", "thesis")
+
+app = typer.Typer(
+    name="train",
+    help="Train what makes tokens of models: the weight encoder.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Train what makes tokens of models: the weight encoder."""
+
+
+@app.command("encoder", epilog=ENCODER_EXAMPLES)
+def encoder_command(
+    zoo: Annotated[str, typer.Option(help="Folder of model repositories | index folder | Hub id of an index.")],
+    out: Annotated[Path, typer.Option(help="Folder of the encoder; a new one, unless with --resume.")],
+    preset: Annotated[str, typer.Option(help="default (tensor tokens) | thesis (autoencoder of chunks).")] = "default",
+    epochs: Annotated[int | None, typer.Option(help="Over models or chunks; 20, or 10 with thesis.")] = None,
+    batch: Annotated[int, typer.Option(help="Models in an update; of chunks eight times as many.")] = 32,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
+    validation: Annotated[float, typer.Option(help="Share of models held out, whole lineages.")] = 0.2,
+    byte_budget: Annotated[str, typer.Option(help="Bytes to read of a model: 1MiB, 8MiB, 64MiB, 32MB ...")] = "8MiB",
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --out.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")] = False,
+    token: Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")] = None,
+    format: Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")] = Format.auto,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")] = False,
+) -> None:
+    """Train the encoder that turns a model's weights into tokens; killed, it goes on where the last epoch ended."""
+    from hf_crosssight.cli.progress import ProgressLine
+    from hf_crosssight.cli.quiet import silence_libraries
+
+    _check(preset, epochs, batch, lr, validation)
+    if not debug:
+        silence_libraries()
+    import torch
+
+    from hf_crosssight.hub.client import HubClient
+    from hf_crosssight.models import Arch2VecConfig
+    from hf_crosssight.tokens.byte_budget import parse_bytes
+    from hf_crosssight.training.encoder_folder import train_encoder_folder
+    from hf_crosssight.training.encoder_trainer import EncoderRecipe
+
+    if threads:
+        torch.set_num_threads(threads)
+    recipe = EncoderRecipe(
+        epochs=epochs or (20 if preset == "default" else 10), batch=batch, learning_rate=lr, validation=validation,
+        seed=seed,
+    )  # fmt: skip
+    progress = ProgressLine()
+    try:
+        record = train_encoder_folder(
+            zoo, out, Arch2VecConfig.from_preset(preset), recipe, budget=parse_bytes(byte_budget), resume=resume,
+            client=HubClient(offline=offline, token=token), progress=progress,
+        )  # fmt: skip
+    finally:
+        progress.close()
+    shown = {name: value for name, value in record.items() if name not in ("held_out_models", "recipe")}
+    print_record({"folder": str(out), **shown}, format)
+
+
+def _check(preset: str, epochs: int | None, batch: int, lr: float, validation: float) -> None:
+    """Raises `UserError` for values that no training can have."""
+    if preset not in PRESETS:
+        raise UserError(f"--preset is {preset!r}", f"Take {' or '.join(PRESETS)}.")
+    if (epochs is not None and epochs < 1) or batch < 2:
+        raise UserError("--epochs must be at least 1 and --batch at least 2", "Leave them out for the usual ones.")
+    if not lr > 0:
+        raise UserError(f"--lr is {lr}", "It must be positive, 0.001 for example.")
+    if not 0 <= validation <= 0.5:
+        raise UserError(f"--validation is {validation}", "Hold out at most a half: 0 to 0.5.")
