@@ -45,19 +45,12 @@ _OfflineOption = Annotated[bool, typer.Option("--offline", help="Use nothing but
 
 def _quietly(debug: bool) -> ProgressLine:
     from hf_crosssight.cli.progress import ProgressLine
-    from hf_crosssight.cli.quiet import silence_libraries
+    from hf_crosssight.cli.quiet import hide_transformers_bars, silence_libraries
 
     if not debug:
         silence_libraries()
-        _hide_transformers_bars()
+        hide_transformers_bars()
     return ProgressLine()
-
-
-def _hide_transformers_bars() -> None:
-    """Loading a model draws a bar of its own, thousands of times here."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
 
 
 @app.command("collect", epilog=COLLECT_EXAMPLES)

@@ -19,3 +19,10 @@ def silence_libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     for name in ("transformers", "datasets", "huggingface_hub", "httpx2", "httpx"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def hide_transformers_bars() -> None:
+    """Loading and saving a model each draw a bar of their own. Imports transformers."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()

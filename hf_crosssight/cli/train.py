@@ -57,11 +57,12 @@ def encoder_command(
 ) -> None:
     """Train the encoder that turns a model's weights into tokens; killed, it goes on where the last epoch ended."""
     from hf_crosssight.cli.progress import ProgressLine
-    from hf_crosssight.cli.quiet import silence_libraries
+    from hf_crosssight.cli.quiet import hide_transformers_bars, silence_libraries
 
     _check(preset, epochs, batch, lr, validation)
     if not debug:
         silence_libraries()
+        hide_transformers_bars()
     import torch
 
     from hf_crosssight.hub.client import HubClient

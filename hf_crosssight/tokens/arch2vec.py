@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hf_crosssight.errors import UserError
+from hf_crosssight.tokens.weights import WEIGHTS_SPEC
 
 if TYPE_CHECKING:
     from hf_crosssight.models import Arch2VecModel
@@ -79,7 +80,7 @@ def load_encoder(folder: str | Path) -> Arch2VecModel:
     """The weight encoder of a folder, in evaluation mode; nothing of it is unpickled or run.
 
     Raises:
-        UserError: there is no encoder, or its files are damaged.
+        UserError: there is no encoder, its files are damaged, or it reads views of another version.
     """
     import json
 
@@ -104,4 +105,9 @@ def load_encoder(folder: str | Path) -> Arch2VecModel:
         ) from error
     if report["missing_keys"] or report["mismatched_keys"]:  # transformers would fill these with random numbers
         raise UserError(f"the weights of '{folder}' are not those of its config.json", "Train or fetch it again.")
+    read = model.config.specs.get("weights", WEIGHTS_SPEC)
+    if read != WEIGHTS_SPEC:
+        raise UserError(
+            f"the weight encoder '{folder}' reads {read}, this release makes {WEIGHTS_SPEC}", "Train it again."
+        )
     return model.eval()

@@ -205,7 +205,11 @@ def test_what_is_no_encoder_is_told(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "crosssight"}')
     with pytest.raises(UserError, match="type 'crosssight', not a weight encoder"):
         load_encoder(tmp_path)
-    Arch2VecModel(CONFIGS["default"]()).save_pretrained(tmp_path)
+    older = CONFIGS["default"]()
+    older.specs = {"weights": "weights/0"}
+    Arch2VecModel(older).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="reads weights/0"):
+        load_encoder(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\x08" + b"\0" * 20)
     with pytest.raises(UserError, match="cannot be loaded"):
         load_encoder(tmp_path)
