@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from evidence.stated_accuracy import stated_accuracy
 
+from hf_crosssight.evaluation.stated_accuracy import stated_accuracy
 from hf_crosssight.evaluation.view_probes import usable_classes
 from hf_crosssight.ground_truth.lineage import lineage_folds
 from hf_crosssight.models import Arch2VecConfig, Arch2VecModel

@@ -11,12 +11,12 @@ import numpy as np
 from hf_crosssight.evaluation.ceiling import ceilings
 from hf_crosssight.evaluation.family_pairs import family_pairs, total
 from hf_crosssight.evaluation.metrics import weighted_tau
+from hf_crosssight.evaluation.stated_accuracy import stated_accuracy
 from hf_crosssight.evaluation.view_features import ViewFeatures
 from hf_crosssight.evaluation.view_regression import z_targets
 
 from .material import Models, Problem
 from .plain_statistics import plain_statistics
-from .stated_accuracy import stated_accuracy
 
 PLAIN, STATED = "[75 weight statistics]", "[family, source, epochs, source accuracy]"
 

@@ -7,11 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from hf_crosssight.evaluation.stated_accuracy import CONFIG_KEYS, stated_accuracy
 from hf_crosssight.tokens.card import card_text
 from hf_crosssight.tokens.card_reading import read_card
 from hf_crosssight.zoo.model_facts import facts_from_repo
-
-from .stated_accuracy import CONFIG_KEYS, stated_accuracy
 
 # Numbers that may be a result: decimals, and whole numbers in percent.
 _RESULT = re.compile(r"(?<![\w.-])\d{1,3}\.\d+(?![\w.-]*\d)|\b\d{1,3}(?=\s*(?:%|percent))")

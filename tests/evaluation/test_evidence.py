@@ -52,7 +52,7 @@ def repository(folder: Path, readme: str, **config: object) -> Path:
     ],
 )
 def test_stated_accuracy(tmp_path, readme, config, expected):
-    from evidence.stated_accuracy import stated_accuracy
+    from hf_crosssight.evaluation.stated_accuracy import stated_accuracy
 
     found = stated_accuracy(repository(tmp_path / "m", readme, **config))
     assert found == (None if expected is None else pytest.approx(expected))

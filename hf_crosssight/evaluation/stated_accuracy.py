@@ -1,7 +1,5 @@
 """What a model's card or config states that it reached on its own data: a label and a baseline, never a feature.
 
-Also the check that none of it is left in what the card view reads.
-"""
 
 from __future__ import annotations
 
