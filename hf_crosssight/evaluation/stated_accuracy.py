@@ -1,5 +1,4 @@
-"""What a model's card or config states that it reached on its own data: a label and a baseline, never a feature.
-
+"""What a model's card or config states that it reached on its own data: a label and a baseline, never a feature."""
 
 from __future__ import annotations
 
