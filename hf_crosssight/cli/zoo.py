@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hf_crosssight.cli.output import Format, print_record
+from hf_crosssight.cli.output import Format
 from hf_crosssight.cli.zoo_pages import LIST_COLUMNS, SpeedLine, print_counts, print_models, print_report
 from hf_crosssight.errors import UserError
 
@@ -250,6 +250,7 @@ def push_command(
     index: _Index,
     to: Annotated[str, typer.Option(metavar="ID", help="Dataset repository org/name; made if there is none.")],
     private: Annotated[bool, typer.Option("--private", help="Of a repository that is made.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "A zoo index",
     token: _Token = None,
     format: _Format = Format.auto,
@@ -257,17 +258,18 @@ def push_command(
 ) -> None:
     """Publish an index as a dataset repository of the Hub, with a card; `rank --zoo ID` reads it from there."""
     progress = _quietly(debug)
-    from hf_crosssight.zoo.push import push_zoo
+    from hf_crosssight.cli.publish import print_published
+    from hf_crosssight.publishing import publish
+    from hf_crosssight.publishing.zoo_index import zoo_repository
 
     try:
-        pushed = push_zoo(index, to, private=private, token=token, message=message, progress=progress)
+        repository = zoo_repository(index, to)
+        published = publish(
+            repository, to, message=message, private=private, token=token, dry_run=dry_run, progress=progress
+        )
     finally:
         progress.close()
-    print_record(
-        {"id": pushed.repo_id, "revision": pushed.revision, "url": pushed.url, "files": pushed.files,
-         "bytes": pushed.bytes},
-        format,
-    )  # fmt: skip
+    print_published(published, len(repository.files), format)
 
 
 def _quietly(debug: bool) -> SpeedLine:

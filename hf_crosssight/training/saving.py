@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hf_crosssight.hub.places import atomic_folder
 from hf_crosssight.models import CrossSightConfig, CrossSightFeatureExtractor, CrossSightModel
 
 
@@ -18,24 +16,15 @@ def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") ->
 
     One that stands there is replaced in one step.
     """
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        encoders = {"image_encoder": model.config.image_encoder, "text_encoder": model.config.text_encoder}
-        with without_code(CrossSightConfig, CrossSightModel, CrossSightFeatureExtractor):
-            model.save_pretrained(made)
-            CrossSightFeatureExtractor(**encoders).save_pretrained(made)
+    encoders = {"image_encoder": model.config.image_encoder, "text_encoder": model.config.text_encoder}
+    with (
+        atomic_folder(Path(folder)) as made,
+        without_code(CrossSightConfig, CrossSightModel, CrossSightFeatureExtractor),
+    ):
+        model.save_pretrained(made)
+        CrossSightFeatureExtractor(**encoders).save_pretrained(made)
         if readme:
             (made / "README.md").write_text(readme, encoding="utf-8")
-        made.chmod(0o755)
-        old = folder.with_name(f".{folder.name}.old.{os.getpid()}")
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(made, folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
 
 
 @contextlib.contextmanager
