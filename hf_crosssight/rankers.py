@@ -30,6 +30,14 @@ class LoadedRanker:
     source: str
     revision: str | None
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the views that it reads."""
+        return tuple(self.model.config.view_shapes)
+
+    def load(self) -> LoadedRanker:
+        return self
+
     def describe(self) -> dict[str, Any]:
         """The `ranker` part of a ranking's JSON."""
         return {"id": self.id, "source": self.source, "revision": self.revision}
@@ -65,18 +73,21 @@ def bundled_ranker() -> CrossSightModel:
 
 
 def find_ranker(
-    spec: str | Path | CrossSightModel, *, revision: str | None = None, client: HubClient
-) -> RankerFiles | HeldRanker:
+    spec: str | Path | CrossSightModel | LoadedRanker, *, revision: str | None = None, client: HubClient
+) -> RankerFiles | HeldRanker | LoadedRanker:
     """Finds a ranker, before anything slow is done with it.
 
     Args:
-        spec (`str`, `Path` or `CrossSightModel`): `bundled`, a folder, a Hub id (`ID@REVISION` too), or a model.
+        spec (`str`, `Path`, `CrossSightModel` or `LoadedRanker`): `bundled`, a folder, a Hub id (`ID@REVISION` too), a
+            model, or what an earlier call loaded.
         revision (`str`, *optional*): commit, branch or tag of a Hub id.
         client (`HubClient`): the door to the Hub.
 
     Raises:
         UserError: no such folder or repository, or it holds a model that is no ranker.
     """
+    if isinstance(spec, LoadedRanker):
+        return spec
     if not isinstance(spec, (str, Path)):
         return HeldRanker(spec)
     local = str(spec) == "bundled" or isinstance(spec, Path) or Path(spec).is_dir() or str(spec)[:1] in "./~"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hf_crosssight.encoding import EncodedDataset, encode_dataset
 from hf_crosssight.errors import UserError
 from hf_crosssight.hub import HubClient
 from hf_crosssight.rankers import LoadedRanker, find_ranker
@@ -22,7 +23,6 @@ from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candid
 from hf_crosssight.zoo import Constraints, Selection, ZooIndex, open_zoo, parse_size, select
 
 if TYPE_CHECKING:
-    from hf_crosssight.data import DatasetSample
     from hf_crosssight.models import CrossSightModel
     from hf_crosssight.tokens.dataset import DatasetTokens
 
@@ -63,11 +63,11 @@ def rank(
     min_params: str | int | None = None,
     max_params: str | int | None = None,
     models: Sequence[str] | None = None,
-    ranker: str | Path | CrossSightModel = "bundled",
+    ranker: str | Path | CrossSightModel | LoadedRanker = "bundled",
     ranker_revision: str | None = None,
     top: int = 10,
     offline: bool = False,
-    token: str | None = None,
+    token: str | bool | None = None,
     progress: Progress | None = None,
     **unavailable: Any,
 ) -> Ranking:
@@ -75,7 +75,7 @@ def rank(
 
     Args:
         dataset: Hub id (old bare names included), `digits`, a folder of class folders, a folder in Hub layout, a
-            `save_to_disk` folder, a `datasets` object, or `{"images": [...], "labels": [...]}`.
+            `save_to_disk` folder, a `datasets` object, `{"images": [...], "labels": [...]}`, or an `EncodedDataset`.
         config, split, revision, image_column, label_column (`str`, *optional*): inferred where unambiguous.
         images_per_class (`int`, defaults to 10), max_classes (`int`, defaults to 100), seed (`int`): what is sampled.
         zoo (`str`, defaults to `starter`): bundled zoo, index folder, Hub id of an index, or folder of model repos.
@@ -86,7 +86,7 @@ def rank(
         ranker (`str` or `CrossSightModel`, defaults to `bundled`): folder, Hub id, or a model in memory.
         top (`int`, defaults to 10): how many to return, 0 for all.
         offline (`bool`): use nothing but this machine.
-        token (`str`, *optional*): Hub token, for gated and private repositories.
+        token (`str`, *optional*): Hub token, for gated and private repositories; False sends none.
         progress: called as `progress(step, done, total)`.
         unavailable: `device`, `max_latency_ms`, `max_memory_mb`, `max_energy_j`, `prefer`, `method`, `pareto` and
             `refine` are refused until they are built.
@@ -116,7 +116,7 @@ def rank(
     with clock.step("dataset_sample"):
         from hf_crosssight.data import load_sample
 
-        sample = load_sample(
+        sample = dataset if isinstance(dataset, EncodedDataset) else load_sample(
             dataset, config=config, split=split, revision=revision, image_column=image_column,
             label_column=label_column, images_per_class=images_per_class, max_classes=max_classes, seed=seed,
             client=client, offline=offline, progress=progress,
@@ -126,7 +126,8 @@ def rank(
             progress("loading the ranker", 0, None)
         loaded = files.load()
     with clock.step("dataset_tokens"):
-        tokens = _tokens_for(sample, loaded, client, progress)
+        encoded = encode_dataset(sample, loaded, client, progress)
+        tokens = encoded.tokens
     with clock.step("ranking"):
         scores = score_candidates(loaded.model, tokens.values, candidates)
         candidates = candidates.with_views(list(loaded.model.config.view_shapes))
@@ -134,35 +135,13 @@ def rank(
 
     return Ranking(
         recommendations=recommendations,
-        dataset=_describe_sample(sample),
+        dataset=encoded.describe(),
         ranker=loaded.describe(),
         zoo=_describe_zoo(whole_zoo, selection),
         shortlist=None,
         timing_s=clock.report(),
-        warnings=(*sample.warnings, *tokens.warnings, *whole_zoo.notes, *_describe_skipped(whole_zoo)),
+        warnings=(*encoded.warnings, *tokens.warnings, *whole_zoo.notes, *_describe_skipped(whole_zoo)),
     )
-
-
-def _tokens_for(
-    sample: DatasetSample, loaded: LoadedRanker, client: HubClient, progress: Progress | None
-) -> DatasetTokens:
-    """Dataset tokens by the very encoders that the ranker was trained with."""
-    from hf_crosssight.tokens.dataset import dataset_tokens
-    from hf_crosssight.tokens.hub_encoder import hub_encoder
-    from hf_crosssight.tokens.image_encoder import default_encoder
-
-    wanted = loaded.model.config.image_encoder
-    encoder = default_encoder()
-    if wanted not in (None, encoder.id):
-        encoder = hub_encoder(wanted, client)
-    tokens = dataset_tokens(sample, encoder, progress=progress)
-    if tokens.values.shape[1] != loaded.model.config.dataset_token_dim:
-        raise UserError(
-            f"the ranker '{loaded.id}' reads dataset tokens of width {loaded.model.config.dataset_token_dim} made by "
-            f"'{wanted}', this version makes {tokens.values.shape[1]} with '{tokens.encoder}'",
-            "use a ranker trained with this version, or --ranker bundled",
-        )
-    return tokens
 
 
 def _recommend(
@@ -250,16 +229,6 @@ def _check_numbers(images_per_class: int, max_classes: int, top: int) -> None:
     for name, (value, least) in least_of.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise UserError(f"{name} is {value!r}", f"give a whole number of at least {least}")
-
-
-def _describe_sample(sample: DatasetSample) -> dict[str, Any]:
-    return {
-        "id": sample.id,
-        "revision": sample.revision,
-        "split": sample.split,
-        "num_classes": sample.num_classes,
-        "num_images_used": len(sample.images),
-    }
 
 
 def _describe_zoo(zoo: ZooIndex, selection: Selection) -> dict[str, Any]:

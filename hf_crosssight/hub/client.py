@@ -43,14 +43,15 @@ class HubClient:
     """The project's only way to the Hub.
 
     Args:
-        token (`str`, *optional*): access token; by default the one of `hf auth login` or HF_TOKEN.
+        token (`str`, *optional*): access token; by default the one of `hf auth login` or HF_TOKEN. False sends none,
+            whatever this machine has: what a server that works for others must do.
         offline (`bool`, *optional*, defaults to `False`): never use the network; HF_HUB_OFFLINE=1 does the same.
 
     Attributes:
         bytes_read (`int`): payload bytes that all ranged reads of this client have fetched.
     """
 
-    def __init__(self, token: str | None = None, offline: bool = False) -> None:
+    def __init__(self, token: str | bool | None = None, offline: bool = False) -> None:
         self.token = token
         self._offline = offline
         self._lock = threading.Lock()
