@@ -52,6 +52,12 @@ class RankerFiles:
     source: str
     revision: str | None
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the views that it reads; of a configuration that names none, none."""
+        shapes = json.loads((self.folder / "config.json").read_text(encoding="utf-8")).get("view_shapes")
+        return tuple(shapes) if isinstance(shapes, dict) else ()
+
     def load(self) -> LoadedRanker:
         """Raises `UserError` if the files are damaged."""
         return LoadedRanker(_load(self.folder, self.id), self.id, self.source, self.revision)
@@ -62,6 +68,11 @@ class HeldRanker:
     """A ranker that the caller holds in memory."""
 
     model: CrossSightModel
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the views that it reads."""
+        return tuple(self.model.config.view_shapes)
 
     def load(self) -> LoadedRanker:
         return LoadedRanker(self.model.eval(), self.model.config.name_or_path or "in-memory", "memory", None)

@@ -108,11 +108,12 @@ def rank(
     )
     client = HubClient(token=token, offline=offline)
 
+    files = find_ranker(ranker, revision=ranker_revision, client=client)
     with clock.step("model_tokens"):
-        whole_zoo = open_zoo(zoo, client=client, models=_named_models(models), progress=progress)
+        named = _named_models(models)
+        whole_zoo = open_zoo(zoo, client=client, models=named, views=files.views, progress=progress)
         selection = select(whole_zoo, constraints)
         candidates = whole_zoo.take(selection.indices)
-    files = find_ranker(ranker, revision=ranker_revision, client=client)
     with clock.step("dataset_sample"):
         from hf_crosssight.data import load_sample
 

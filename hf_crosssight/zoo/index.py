@@ -45,6 +45,7 @@ class ZooIndex:
             from one file; any of the known views may be missing.
         view_mask (`dict[str, np.ndarray]`): per view bool `[M]`, whether the model has it.
         skipped (`tuple[tuple[str, str], ...]`): models that were left out, each with the reason.
+        remarks (`tuple[str, ...]`): what else a user should know of how it was read.
         sources (`tuple[dict, ...]`): where the facts come from: name, license, url, what.
         description (`Description`, *optional*): of the folder that it was opened from.
         folder (`Path`, *optional*): that folder.
@@ -66,6 +67,7 @@ class ZooIndex:
         self.views = views if isinstance(views, LazyViews) else LazyViews(views)
         self.view_mask = dict(view_mask)
         self.skipped = skipped
+        self.remarks: tuple[str, ...] = ()
         self.sources = sources
         self.description = description
         self.folder = folder
@@ -112,9 +114,9 @@ class ZooIndex:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user of the index should know: views that this release cannot read."""
+        """What a user of the index should know: remarks, and views that this release cannot read."""
         found = self.description.outdated if self.description else {}
-        return tuple(
+        return self.remarks + tuple(
             f"the {name} views of '{self.id}' are {spec}, this release reads "
             f"{VIEWS[name].spec if name in VIEWS else 'no such view'}: they are left out (`zoo upgrade` redoes them)"
             for name, spec in found.items()

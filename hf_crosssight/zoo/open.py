@@ -21,6 +21,7 @@ def open_zoo(
     *,
     client: HubClient | None = None,
     models: Sequence[str] | None = None,
+    views: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> ZooIndex:
     """The zoo that `spec` names, or just the named models of it.
@@ -31,25 +32,29 @@ def open_zoo(
         client (`HubClient`, *optional*): the way to the Hub; made with its defaults where it is needed.
         models (*optional*): ids; those that the zoo has are taken from it, the others are read from the Hub, and the
             zoo is then called `named models`.
+        views (*optional*): views that will be read; of a folder of models, weights and probe are made for those who
+            ask for them alone, since they read all weights and run the models.
         progress (*optional*): called as `progress(step, done, total)`.
 
     Raises:
         UserError: there is no such zoo, or it cannot be read.
         HubError: the Hub or the network is at fault.
     """
-    zoo = _open(spec, client, progress)
+    zoo = _open(spec, client, views, progress)
     return _just(zoo, list(dict.fromkeys(models)), client, progress) if models else zoo
 
 
-def _open(spec: str | Path, client: HubClient | None, progress: Progress | None) -> ZooIndex:
+def _open(
+    spec: str | Path, client: HubClient | None, views: Sequence[str], progress: Progress | None
+) -> ZooIndex:  # fmt: skip
     if str(spec) == "starter":
         return ZooIndex.open(STARTER, id="starter")
     if is_index(spec) or (Path(spec) / "index.json").is_file():
         return ZooIndex.open(spec)
     if Path(spec).is_dir():
-        from hf_crosssight.zoo.folder import read_folder
+        from hf_crosssight.zoo.folder_views import folder_zoo
 
-        return read_folder(spec, progress=progress)
+        return folder_zoo(spec, views, progress=progress)
     if isinstance(spec, Path) or Path(spec).exists() or spec.startswith((".", "/", "~")):
         raise UserError(f"There is no folder {spec}.", "Name a zoo folder, an index folder, a Hub id or `starter`.")
     return _from_hub(spec, client or HubClient())
