@@ -16,14 +16,26 @@ if TYPE_CHECKING:
 
 
 def hub_sample(
-    name: str, revision: str | None, request: SampleRequest, client: HubClient, progress: Progress | None = None
+    name: str,
+    revision: str | None,
+    request: SampleRequest,
+    client: HubClient,
+    progress: Progress | None = None,
+    *,
+    keep: bool = True,
 ) -> DatasetSample:
     """The sample of a Hub dataset by its id, an old bare name, or either with `@REVISION`.
+
+    Args:
+        keep: whether the sample and the card are kept on disk and taken from there. Where several users share the
+            disk they must not be: what one of them may read would be there for all.
 
     Raises:
         `UserError`: unknown, gated or unreadable, or offline and never read before.
         `HubError`: the Hub or the network fails.
     """
+    if not keep:
+        return _fresh_sample(client.resolve(name, "dataset", revision=revision, quiet=True), request, client, progress)
     kept = sample_cache.sample_path(name, revision, request)
     if client.offline:
         sample = sample_cache.load(kept)
@@ -47,6 +59,15 @@ def hub_sample(
         return _noted(sample, f"{why}: only the files of {repo.id} that are in the cache were looked at")
     sample_cache.store(kept, sample)
     return sample
+
+
+def _fresh_sample(
+    repo: ResolvedRepo, request: SampleRequest, client: HubClient, progress: Progress | None
+) -> DatasetSample:
+    """A sample that owes nothing to the cache."""
+    if repo.from_cache:
+        raise repo.failure or _never_sampled(repo.id, None)
+    return tree_sample(hub_tree(repo, client, keep=False), request, progress)
 
 
 def _kept_instead(sample: DatasetSample, failure: HubError) -> DatasetSample:
@@ -75,12 +96,12 @@ def _has_data(repo: ResolvedRepo) -> bool:
     return any(not file.path.endswith((".md", ".gitattributes")) for file in repo.files)
 
 
-def hub_tree(repo: ResolvedRepo, client: HubClient) -> FileTree:
-    """A repository's files at its commit; the README goes through the cache, all else is read by ranges."""
+def hub_tree(repo: ResolvedRepo, client: HubClient, *, keep: bool = True) -> FileTree:
+    """A repository's files at its commit; the README goes through the cache if it may, all else is read by ranges."""
     from ..hub.failures import not_cached
 
     def read_ranges(path: str, ranges: list[tuple[int, int]]) -> list[bytes]:
-        if path == "README.md":
+        if path == "README.md" and keep:
             content = client.download(repo, path).read_bytes()
             return [content[start:stop] for start, stop in ranges]
         return client.read_ranges(repo, path, ranges)

@@ -6,6 +6,7 @@ that a sample of photographs costs megabytes and not gigabytes; images far large
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import warnings
@@ -17,6 +18,7 @@ from PIL import Image, ImageOps
 
 MAX_SHORT_SIDE = 512  # pixels; the encoders look at 224 to 448
 _JPEG_QUALITY = 95
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF", "QOI", "PCX", "TGA", "ICO")
 
 
 class BrokenImageError(ValueError):
@@ -45,6 +47,13 @@ def decode(raw: Any) -> Image.Image:
         raise BrokenImageError(_reason(error)) from error
 
 
+@functools.cache
+def known_formats() -> tuple[str, ...]:
+    """What is decoded, of what this Pillow can. EPS is not: Pillow starts Ghostscript on whatever such a file says."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
 def _reason(error: Exception) -> str:
     """What a decoder says, without the in-memory file it names: `<_io.BytesIO object at 0x...>` differs each run."""
     said = re.sub(r"<[^<>]* object at 0x[0-9a-fA-F]+>", "", str(error))
@@ -52,7 +61,7 @@ def _reason(error: Exception) -> str:
 
 
 def _decode_bytes(raw: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(raw)) as image:
+    with Image.open(io.BytesIO(raw), formats=known_formats()) as image:
         image.draft("RGB" if image.mode != "L" else "L", (2 * MAX_SHORT_SIDE, 2 * MAX_SHORT_SIDE))  # JPEG only
         image.load()
         return to_rgb(image)

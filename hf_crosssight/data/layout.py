@@ -61,8 +61,7 @@ def find_layout(
     Raises:
         `UserError`: no such configuration or split, or several configurations and none is the default.
     """
-    data = sorted(path for path in paths if not path.endswith(_NOT_DATA) and not path.startswith("."))
-    configs = _card_configs(card, data) or _converted_configs(data) or _named_splits(data)
+    configs = _configs(paths, card)
     if not any(any(found.splits.values()) for found in configs):
         return None
     chosen = _choose_config(configs, config, where)
@@ -81,6 +80,11 @@ def find_layout(
     )
 
 
+def config_names(paths: Iterable[str], card: dict[str, Any]) -> list[str]:
+    """The configurations that have data files."""
+    return [config.name for config in _configs(paths, card) if any(config.splits.values())]
+
+
 def choose_split(splits: Sequence[str], wanted: str | None, where: str) -> str:
     """The split asked for, else train, else the first.
 
@@ -92,6 +96,11 @@ def choose_split(splits: Sequence[str], wanted: str | None, where: str) -> str:
     if wanted not in splits:
         raise UserError(f"{where} has no split {wanted!r}", _those(splits, wanted, "splits"))
     return wanted
+
+
+def _configs(paths: Iterable[str], card: dict[str, Any]) -> list[_Config]:
+    data = sorted(path for path in paths if not path.endswith(_NOT_DATA) and not path.startswith("."))
+    return _card_configs(card, data) or _converted_configs(data) or _named_splits(data)
 
 
 def _choose_config(configs: Sequence[_Config], wanted: str | None, where: str) -> _Config:

@@ -74,6 +74,15 @@ def parquet_rows(
     )
 
 
+def parquet_columns(shard: Shard, card_features: Sequence[Any]) -> list[Column]:
+    """The columns of one file, as the card declares them, else its footer.
+
+    Raises:
+        `UserError`: it is not Parquet.
+    """
+    return _columns([_open(shard)], card_features)
+
+
 def _open(shard: Shard) -> ParquetFile:
     try:
         return ParquetFile(shard.read, shard.size)

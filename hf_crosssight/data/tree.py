@@ -76,12 +76,12 @@ def tree_sample(tree: FileTree, request: SampleRequest, progress: Progress | Non
     Raises:
         `UserError`: no images, a loading script, or anything that the request names and the tree has not.
     """
-    facts, body = _card(tree)
+    facts, body = card_of(tree)
     description = describe(facts, body)
     layout = find_layout(tree.sizes, facts, request.config, request.split, tree.id)
     if layout and all(path.endswith(".parquet") and not path.endswith(METADATA_FILES) for path in layout.files):
         origin = Origin(tree.id, layout.split, tree.revision, description)
-        shards = [_shard(tree, path) for path in layout.files]
+        shards = [shard_of(tree, path) for path in layout.files]
         return draw(origin, parquet_rows(shards, layout.features, request, progress), request, progress)
     sample = _image_folder_sample(tree, facts, layout, description, request, progress)
     if sample is not None:
@@ -90,13 +90,15 @@ def tree_sample(tree: FileTree, request: SampleRequest, progress: Progress | Non
     return _streamed_sample(tree, description, request, progress)
 
 
-def _card(tree: FileTree) -> tuple[dict[str, Any], str]:
+def card_of(tree: FileTree) -> tuple[dict[str, Any], str]:
+    """The front matter and the text of a tree's README; empty where it has none."""
     if "README.md" not in tree.sizes:
         return {}, ""
     return split_front_matter(tree.read("README.md").decode("utf-8", errors="replace"))
 
 
-def _shard(tree: FileTree, path: str) -> Shard:
+def shard_of(tree: FileTree, path: str) -> Shard:
+    """One Parquet file of a tree."""
     return Shard(path, lambda ranges: tree.read_ranges(path, ranges), tree.size(path))
 
 

@@ -117,3 +117,8 @@ def test_held_images_decode_on_access():
     assert np.array_equal(np.asarray(images[0]), np.asarray(first))
     assert [image.size for image in images[1:]] == [second.size]
     assert len(list(images)) == 2
+
+
+def test_postscript_is_not_decoded_since_pillow_would_run_ghostscript_on_it():
+    with pytest.raises(BrokenImageError, match="cannot identify"):
+        decode(encoded(picture(0), "EPS"))
