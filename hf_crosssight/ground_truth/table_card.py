@@ -1,0 +1,101 @@
+"""The card of a table of results as a Hub dataset: configurations for `datasets`, what was done, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..hub.card_templates import TASK_TAG, dataset_card, plain, size_category
+from .record_store import Record
+
+RECIPES = {
+    "full": "all weights trained from the released ones under a new head",
+    "head": "logistic regression on pooled features",
+    "knn": "five nearest neighbours by cosine on pooled features",
+    "knn-subsets": "as knn, on some classes of a dataset",
+    "ridge-subsets": "closed-form ridge regression on pooled features, on some classes of a dataset",
+}
+"""What `collect` does, by recipe; the first of them that a table has is its default configuration."""
+
+_TEMPLATE = "ground_truth.md"
+
+
+def table_card(
+    rows: Sequence[Record],
+    files: Mapping[str, str],
+    name: str,
+    licence: str | None = "apache-2.0",
+    figures: Iterable[Sequence[str]] = (),
+) -> str:
+    """The README of a table.
+
+    Args:
+        rows: all results.
+        files (`dict`): recipe → the file of its rows.
+        name (`str`): Hub id or folder to load it from.
+        licence (`str`, *optional*): Hub identifier.
+        figures: a row a recipe: its name, static part, interaction, noise, agreement of two seeds, ceiling.
+    """
+    from huggingface_hub import DatasetCardData
+
+    recipes = sorted(files, key=lambda recipe: (list(RECIPES).index(recipe) if recipe in RECIPES else 99, recipe))
+    data = DatasetCardData(
+        pretty_name=Path(name).name,
+        license=licence,
+        tags=[TASK_TAG, "model-selection", "transferability", "fine-tuning"],
+        size_categories=[size_category(len(rows))],
+        configs=[_configuration(recipe, files[recipe], recipe == recipes[0]) for recipe in recipes],
+    )
+    fields = {
+        "name": Path(name).name,
+        "load_from": name,
+        "measured_here": any(row.get("protocol") for row in rows),
+        "rows": len(rows),
+        "models": len({row["model_id"] for row in rows}),
+        "datasets": sorted({plain(row.get("of_dataset") or row["dataset_id"]) for row in rows}),
+        "recipes": [_summary(recipe, [row for row in rows if recipe_of(row) == recipe]) for recipe in recipes],
+        "figures": [list(map(plain, row)) for row in figures],
+        "carbon": _carbon(rows),
+    }
+    return dataset_card(_TEMPLATE, data, fields)
+
+
+def recipe_of(row: Mapping[str, Any]) -> str:
+    """A row's recipe; `results` where the table has no such column."""
+    return str(row.get("recipe") or "results")
+
+
+def _configuration(recipe: str, file: str, default: bool) -> dict[str, Any]:
+    chosen = {"default": True} if default else {}
+    return {"config_name": recipe, **chosen, "data_files": [{"split": "train", "path": file}]}
+
+
+def _summary(recipe: str, rows: list[Record]) -> dict[str, Any]:
+    def count(column: str) -> int:
+        return len({row.get(column) for row in rows})
+
+    protocols = sorted({plain(row["protocol"]) for row in rows if row.get("protocol")})
+    return {
+        "name": plain(recipe),
+        "what": RECIPES.get(recipe, "as its authors say"),
+        "protocol": "; ".join(protocols) or "not told",
+        "models": count("model_id"),
+        "datasets": count("dataset_id"),
+        "seeds": count("seed"),
+        "rows": len(rows),
+        "failed": sum(row.get("status") == "failed" for row in rows),
+    }
+
+
+def _carbon(rows: Sequence[Record]) -> str:
+    """Hours of the runs by device; their carbon is not measured, a forward pass's may be."""
+    hours: dict[str, float] = {}
+    for row in rows:
+        if row.get("seconds"):
+            device = plain(row.get("device") or "an unknown device")
+            hours[device] = hours.get(device, 0.0) + float(row["seconds"]) / 3600
+    if not hours:
+        return "Neither the time nor the carbon of the runs is told."
+    told = ", ".join(f"{spent:.1f} h on {device}" for device, spent in sorted(hours.items()))
+    return f"The runs took {told}. Their carbon was not measured; `carbon_g`, where it is, is of one forward pass."
