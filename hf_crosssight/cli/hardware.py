@@ -131,7 +131,10 @@ def predict_command(
     format: _Format = Format.auto,
     debug: _Debug = False,
 ) -> None:
-    """Predict latency, peak memory and energy of models on a device from structure alone, with 90 % intervals."""
+    """Predict what models cost on a device from structure alone, with 90 % intervals.
+
+    Latency and energy are those of an image in passes of a batch, memory is a pass's peak.
+    """
     from hf_crosssight.cli.quiet import silence_libraries
 
     if not debug:

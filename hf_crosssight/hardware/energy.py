@@ -1,4 +1,4 @@
-"""Energy of a pass: what the device draws when idle, and what arithmetic and memory traffic add to it.
+"""Energy: what the device draws when idle, and what arithmetic and memory traffic add to it.
 
 E = P_idle t + (P_max - P_idle) (t_arithmetic + t_memory), each of the latter the time that the work takes at the
 device's full rates, together no longer than the pass itself: a device at its roofline draws its rated power. No power
@@ -11,21 +11,24 @@ import numpy as np
 
 from hf_crosssight.hardware.device import Device
 from hf_crosssight.hardware.memory import Interval
-from hf_crosssight.hardware.model_shape import ModelShapes
-from hf_crosssight.hardware.roofline import least_times
 
 _IDLE_SHARE = 0.15  # of the rated power, assumed where the idle draw is not known
 
 
-def energy_of(
-    shapes: ModelShapes, device: Device, latency_ms: Interval, batch_size: int, passes: float = 1.0
-) -> Interval:
-    """Joules of one pass, three arrays `[M]`; NaN where the device's power or a model's latency is not known."""
+def energy_of(times: np.ndarray, device: Device, latency_ms: Interval, passes: float = 1.0) -> Interval:
+    """Joules an image, three arrays `[M]`; NaN where the device's power or a model's latency is not known.
+
+    Args:
+        times: `[M, 4]` of `roofline.least_times`, ms an image.
+        device: where.
+        latency_ms: ms an image.
+        passes: forward passes that the work is worth.
+    """
     if not device.power_max_w:
-        unknown = np.full(len(shapes), np.nan)
+        unknown = np.full(len(times), np.nan)
         return Interval(unknown, unknown, unknown)
     idle = device.power_idle_w if device.power_idle_w is not None else _IDLE_SHARE * device.power_max_w
-    busy_ms = least_times(shapes, device, batch_size)[:, :3].sum(axis=1) * batch_size * passes
+    busy_ms = times[:, :3].sum(axis=1) * passes
     seconds, busy = latency_ms.value / 1e3, np.minimum(busy_ms, latency_ms.value) / 1e3
     likely = idle * seconds + (device.power_max_w - idle) * busy
     return Interval(likely, idle * latency_ms.low / 1e3, device.power_max_w * latency_ms.high / 1e3)

@@ -8,6 +8,7 @@ the backward pass, and gradients and two moments of each parameter beside the we
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,11 @@ class Interval:
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence[Interval]) -> Interval:
+        """The models of several, one after the other."""
+        return cls(*(np.concatenate([getattr(part, end) for part in parts]) for end in ("value", "low", "high")))
 
 
 def memory_of(shapes: ModelShapes, batch_size: int, phase: str, engine: str) -> Interval:

@@ -1,14 +1,16 @@
 """Latency, peak memory and energy of models on a device that they never ran on, each with an interval.
 
-`predict_costs` is what rankings call: it takes a whole zoo at once (100,000 models in tens of milliseconds on one
-core) and works on columns alone. Latency is the roofline times a learned utilisation, sharpened by the user's anchors
-where there are any; memory is the weights and what lives beside them; energy is what the device draws meanwhile.
+`predict_costs` is what rankings call: it takes a whole zoo at once and works on columns alone, some thousand rows at a
+time, which fit the processor's caches. Latency is the roofline times a learned utilisation, sharpened by the user's
+anchors where there are any; memory is the weights and what lives beside them; energy is what the device draws
+meanwhile.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,22 +30,24 @@ _SATURATED = 256  # images a pass: what GPUs were measured at, the median of the
 _WIDER = {"gpu": 2.0, "cpu": 2.0, "board": 3.0, "phone": 3.0}  # on the log interval: nothing like it was measured
 _SMALL_BATCH = 2.0  # factor on the log interval of a GPU fed fewer images than were measured
 _SMALL = 8
+_ROWS = 4096  # models at a time
 _BACKWARD = 3.0  # passes that a training step is worth where none was measured (processors): forward, two backward
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Predicted costs of M models on one device; NaN where a model's own costs are not known.
+    """Costs of M models on one device; NaN where a model's own costs are not known.
 
     Attributes:
         device (`Device`): where.
         source (`str`): `predicted`, or `extrapolated` where nothing like the device was measured.
         phase (`str`): `infer` or `train`.
         batch_size (`int`): images a pass.
-        latency_ms (`Interval`): of one pass of `batch_size` images, three arrays `[M]`: value, low, high.
-        memory_mb (`Interval`): peak of the pass beside what the process holds already, in 2**20 bytes.
-        energy_j (`Interval`): joules of one pass; NaN where the device's power is not known.
+        latency_ms (`Interval`): milliseconds an image in passes of `batch_size`, three arrays `[M]`: value, low, high.
+        memory_mb (`Interval`): peak of a pass beside what the process holds already, in 2**20 bytes.
+        energy_j (`Interval`): joules an image; NaN where the device's power is not known.
         notes (`tuple[str, ...]`): what the figures rest on, in words.
+        measured (`np.ndarray`, *optional*): bool `[M]`, whose latency was measured on this device.
     """
 
     device: Device
@@ -54,32 +58,56 @@ class Costs:
     memory_mb: Interval
     energy_j: Interval
     notes: tuple[str, ...]
+    measured: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.latency_ms.value)
 
     @property
     def throughput(self) -> np.ndarray:
         """Images a second `[M]`."""
-        return 1e3 * self.batch_size / self.latency_ms.value
+        return 1e3 / self.latency_ms.value
+
+    def source_of(self, row: int) -> str | None:
+        """`measured`, `predicted` or `extrapolated`; `None` where nothing is known."""
+        if not np.isfinite(self.latency_ms.value[row]):
+            return None
+        return "measured" if self.measured is not None and self.measured[row] else self.source
 
     def hardware(self, row: int) -> dict[str, Any]:
         """The `hardware` object of one model in a ranking's JSON; what is not known is `None`."""
+        latency, memory, energy = self.latency_ms, self.memory_mb, self.energy_j
         return {
             "device": self.device.name,
+            "phase": self.phase,
             "batch_size": self.batch_size,
-            "latency_ms": _figure(self.latency_ms.value[row]),
-            "latency_ms_low": _figure(self.latency_ms.low[row]),
-            "latency_ms_high": _figure(self.latency_ms.high[row]),
-            "memory_mb": _figure(self.memory_mb.value[row]),
-            "memory_mb_low": _figure(self.memory_mb.low[row]),
-            "memory_mb_high": _figure(self.memory_mb.high[row]),
-            "energy_j": _figure(self.energy_j.value[row]),
-            "energy_j_low": _figure(self.energy_j.low[row]),
-            "energy_j_high": _figure(self.energy_j.high[row]),
-            "power_w": _figure(1e3 * self.energy_j.value[row] / self.latency_ms.value[row]),
+            **_ends("latency_ms", latency, row),
+            **_ends("memory_mb", memory, row),
+            **_ends("energy_j", energy, row),
+            "power_w": _figure(1e3 * energy.value[row] / latency.value[row]),
             "cpu_temperature_c": None,
             "carbon_g": None,
             "throughput": _figure(self.throughput[row]),
-            "source": self.source if np.isfinite(self.latency_ms.value[row]) else None,
+            "source": self.source_of(row),
         }
+
+
+class _Way(NamedTuple):
+    """How every model of one call is predicted: the learned part, where, and what is known of the device's residual."""
+
+    learned: Utilisation
+    device: Device
+    batch: int
+    settings: np.ndarray
+    passes: float
+    phase: str
+    spread: Spread
+    widening: float
+    anchors: tuple[np.ndarray, np.ndarray, float] | None  # scaled features, log residuals, factor on the deviations
+
+    @property
+    def level(self) -> np.ndarray | None:
+        return self.learned.device_level.get(self.device.name)
 
 
 def predict_costs(
@@ -97,8 +125,8 @@ def predict_costs(
     Args:
         shapes: the models, see `model_shape.zoo_shapes`.
         device: from `catalogue.find_device`.
-        batch_size (*optional*): images a pass; by default what devices of the kind were measured at: one on a
-            processor, 256 on a GPU. A GPU that is fed less than 8 is predicted with a wider interval.
+        batch_size (*optional*): images a pass; by default `usual_batch`. A GPU that is fed less than 8 is predicted
+            with a wider interval.
         phase: `infer`, or `train` for a whole training step.
         compiled (*optional*): by torch.compile; by default as measured, on processors yes, on GPUs no.
         channels_last: memory layout.
@@ -109,60 +137,79 @@ def predict_costs(
     """
     if phase not in PHASES:
         raise UserError(f"The phase {phase!r} is not known.", f"Take {' or '.join(PHASES)}.")
-    batch = batch_size if batch_size is not None else (1 if device.engine == "cpu" else _SATURATED)
+    batch = usual_batch(device) if batch_size is None else batch_size
     if batch < 1:
         raise UserError(f"A batch of {batch} images cannot be run.", "Take 1 or more.")
     learned, passes = _learned_for(device, phase)
-    settings = _settings(device, compiled, channels_last)
-    known = shapes.known
-    chosen = shapes if known.all() else shapes.take(known)
-    log_each, half = _log_latency(learned, chosen, device, batch, settings, anchors, passes)
-    wide = half * _widening(device, batch, anchors)
-    latency = _spread_out(Interval(*(np.exp(log_each + sign * wide) * batch for sign in (0, -1, 1))), known)
+    settings, spread = _settings(device, compiled, channels_last), Spread.from_array(learned.spread["residual"])
+    way = _Way(learned, device, batch, settings, passes, phase, spread, _widening(device, batch, anchors), None)
+    if anchors is not None:
+        way = way._replace(anchors=_told_by(anchors, way))
+    with _blas().limit(limits=1):  # two threads wait for each other longer than they work
+        starts = range(0, max(1, len(shapes)), _ROWS)
+        parts = [_costs_of(shapes.take(slice(start, start + _ROWS)), way) for start in starts]
+    latency, memory, energy = (Interval.joined(column) for column in zip(*parts, strict=True))
     return Costs(
         device=device,
         source="extrapolated" if device.extrapolated and anchors is None else "predicted",
         phase=phase,
         batch_size=batch,
         latency_ms=latency,
-        memory_mb=memory_of(shapes, batch, phase, device.engine),
-        energy_j=energy_of(shapes, device, latency, batch, passes if phase == "train" else 1.0),
+        memory_mb=memory,
+        energy_j=energy,
         notes=_notes(device, phase, batch, anchors),
     )
 
 
-def _log_latency(
-    learned: Utilisation,
-    shapes: ModelShapes,
-    device: Device,
-    batch: int,
-    settings: np.ndarray,
-    anchors: Anchors | None,
-    passes: float,
-) -> tuple[np.ndarray, np.ndarray | float]:
+def usual_batch(device: Device) -> int:
+    """Images a pass that devices of the kind were measured at: one on a processor, full batches on a GPU."""
+    return 1 if device.engine == "cpu" else _SATURATED
+
+
+def _costs_of(shapes: ModelShapes, way: _Way) -> tuple[Interval, Interval, Interval]:
+    """Latency, memory and energy of some models."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        times = least_times(shapes, way.device, way.batch)
+        logs, half = _log_latency(way, shapes, times)
+        logs = np.where(shapes.known, logs, np.nan)
+        latency = Interval(*(np.exp(logs + sign * half * way.widening) for sign in (0, -1, 1)))
+        memory = memory_of(shapes, way.batch, way.phase, way.device.engine)
+        return latency, memory, energy_of(times, way.device, latency, way.passes if way.phase == "train" else 1.0)
+
+
+def _log_latency(way: _Way, shapes: ModelShapes, times: np.ndarray) -> tuple[np.ndarray, np.ndarray | float]:
     """Log ms an image `[M]` and the half width of its interval."""
+    learned = way.learned
     scaled = learned.scaled(shapes.features())
-    logs = learned.log_latency(scaled, least_times(shapes, device, batch), settings) + np.log(passes)
-    level = learned.device_level.get(device.name)
-    if level is not None:
-        logs = logs + level[0] + scaled @ level[1:]
-    spread = Spread.from_array(learned.spread["residual"])
-    if anchors is None:
-        listed = level is not None
-        half = (
-            learned.conformal["listed"][0]
-            if listed
-            else learned.conformal["unseen"][0] * spread.prior_deviation(scaled)
-        )
-        return logs, half
-    own = learned.scaled(anchors.shapes.features())
-    times = least_times(anchors.shapes, device, anchors.batch_size)
-    predicted = learned.log_latency(own, times, settings) + np.log(passes)
-    if level is not None:
-        predicted = predicted + level[0] + own @ level[1:]
-    mean, deviation = condition(spread, own, np.log(anchors.latency_ms) - predicted, scaled)
-    factor = np.interp(np.log(len(own)), np.log(ANCHOR_COUNTS), learned.conformal["anchored"])
-    return logs + mean, factor * deviation
+    logs = _common(way, scaled, times)
+    if way.anchors is not None:
+        own, residuals, factor = way.anchors
+        mean, deviation = condition(way.spread, own, residuals, scaled)
+        return logs + mean, factor * deviation
+    if way.level is not None:
+        return logs, learned.conformal["listed"][0]
+    return logs, learned.conformal["unseen"][0] * way.spread.prior_deviation(scaled)
+
+
+def _common(way: _Way, scaled: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Log ms an image `[M]` by what was learned of all devices, and of this one where it was measured."""
+    logs = way.learned.log_latency(scaled, times, way.settings) + np.log(way.passes)
+    return logs if way.level is None else logs + way.level[0] + scaled @ way.level[1:]
+
+
+def _told_by(anchors: Anchors, way: _Way) -> tuple[np.ndarray, np.ndarray, float]:
+    """What anchors tell of the device: their scaled features, their log residuals, the factor on the deviations."""
+    own = way.learned.scaled(anchors.shapes.features())
+    predicted = _common(way, own, least_times(anchors.shapes, way.device, anchors.batch_size))
+    factor = np.interp(np.log(len(own)), np.log(ANCHOR_COUNTS), way.learned.conformal["anchored"])
+    return own, np.log(anchors.latency_ms) - predicted, float(factor)
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def _learned_for(device: Device, phase: str) -> tuple[Utilisation, float]:
@@ -183,16 +230,6 @@ def _widening(device: Device, batch: int, anchors: Anchors | None) -> float:
     return factor * (_SMALL_BATCH if device.engine == "gpu" and batch < _SMALL else 1.0)
 
 
-def _spread_out(found: Interval, known: np.ndarray) -> Interval:
-    """Figures of the known models in their places, NaN in the others'."""
-    if known.all():
-        return found
-    whole = [np.full(len(known), np.nan) for _ in range(3)]
-    for array, values in zip(whole, (found.value, found.low, found.high), strict=True):
-        array[known] = values
-    return Interval(*whole)
-
-
 def _notes(device: Device, phase: str, batch: int, anchors: Anchors | None) -> tuple[str, ...]:
     precision = "mixed 16-bit precision" if device.engine == "gpu" else "float32, compiled"
     found = [f"{precision}, batches of {batch}, 90 % intervals"]
@@ -203,6 +240,12 @@ def _notes(device: Device, phase: str, batch: int, anchors: Anchors | None) -> t
     if phase == "train" and device.engine == "cpu":
         found.append("training was not measured on processors: a step counts as three forward passes")
     return tuple(found)
+
+
+def _ends(name: str, figure: Interval, row: int) -> dict[str, float | None]:
+    """A figure and the ends of its interval, by name."""
+    named = {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    return {key: _figure(values[row]) for key, values in named.items()}
 
 
 def _figure(value: float) -> float | None:

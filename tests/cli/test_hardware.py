@@ -54,7 +54,7 @@ def test_predict_of_the_starter_zoo(capsys):
     found = json.loads(capsys.readouterr().out)["predictions"][0]
     assert found["source"] == "predicted"
     assert found["latency_ms_low"] < found["latency_ms"] < found["latency_ms_high"]
-    assert found["throughput"] == pytest.approx(256e3 / found["latency_ms"], rel=0.01)
+    assert found["throughput"] == pytest.approx(1e3 / found["latency_ms"], rel=0.01)
 
 
 def test_predict_of_a_folder_with_anchors(capsys, tmp_path, folder):

@@ -110,7 +110,7 @@ def _anchors(known, device, factor, count=8):
     chosen = known.take(rows)
     truth = predict_costs(chosen, device).latency_ms.value * factor
     batch = np.full(count, predict_costs(chosen, device).batch_size, float)
-    return Anchors(chosen, truth / batch, batch)
+    return Anchors(chosen, truth, batch)
 
 
 def test_anchors_carry_a_device_that_is_slower_than_its_figures(known):
