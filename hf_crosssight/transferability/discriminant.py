@@ -17,11 +17,13 @@ class Discriminant:
 
     Args:
         posteriors: `[N, C]`, each image's with itself left out of its class' mean and scatter.
+        fitted: `[N, C]`, those of the fit that has seen the image.
         means: `[C, D]` class means.
         shrinkage: the s of A = (1-s) Sw + s mean variance I.
     """
 
     posteriors: Array
+    fitted: Array
     means: Array
     shrinkage: float
 
@@ -43,10 +45,9 @@ def shrunk_discriminant(rows: Array, labels: Array, num_classes: int, shrinkage:
     centred, gaps = rows - overall, means - overall
     own, across, between = _products(residual, squares, shrinkage, centred, gaps)
     distances = own[:, None] - 2.0 * across + np.diagonal(between)
-    posteriors = softmax(
-        np.log(counts / len(rows)) - 0.5 * _left_out(distances, own, across, between, labels, counts, shrinkage)
-    )
-    return Discriminant(posteriors, means, shrinkage)
+    log_shares = np.log(counts / len(rows))
+    left_out = _left_out(distances, own, across, between, labels, counts, shrinkage)
+    return Discriminant(softmax(log_shares - 0.5 * left_out), softmax(log_shares - 0.5 * distances), means, shrinkage)
 
 
 def _left_out(

@@ -1,8 +1,7 @@
 """ETran: the energy of the features and the accuracy of a linear discriminant.
 
 Source: Gholami, Akbari, Wang, Kamranian, Zhang, "ETran: energy-based transferability estimation" (ICCV 2023),
-equations
-3 to 8: 0.85 x the mean posterior of the true class + 0.15 x the energy E = mean logsumexp(row).
+equations 3 to 8: 0.85 x the mean posterior of the true class + 0.15 x the energy E = mean logsumexp(row).
 
 As published both parts are min-max scaled over the zoo. Default: the posterior is a number in [0, 1] as it stands; the
 energy is taken of features in units of their own spread, less that of a constant row, e = mean logsumexp((x -
@@ -13,8 +12,7 @@ discriminant is Ledoit and Wolf's shrunk one, each image left out of its own fit
 
 Public implementation: its discriminant calls `eigh` on a non-symmetric matrix, which leaves plain nearest means
 (`etran-lda`, the default); the energy is that of the lowest 0.5 % of the rows (`etran-energy`; one row at N = 300,
-none
-below 200; `etran-energy-top`: the highest). `score_zoo(..., parity=True)` is the published sum over a zoo.
+none below 200; `etran-energy-top`: the highest). `score_zoo(..., parity=True)` is the published sum over a zoo.
 """
 
 from __future__ import annotations

@@ -8,9 +8,8 @@ five images; `mixture.stable_posteriors`), in float64, repeatable by `seed`.
 
 Public implementations use full covariances, which are singular where K times the dimensions nears N, and start from
 numpy's global state: `model-spider` with K = max(min(C, N/5), N/10); `pactran` the same with the OPPOSITE SIGN (lower
-is
-better); `sfda` (= ncti = etran = emms) K = 5 C and the mean prediction without the log; `sfda-1c` K = C (its rule for
-two of its datasets). With float32 features scikit-learn refuses singular covariances: pass float64.
+is better); `sfda` (= ncti = etran = emms) K = 5 C and the mean prediction without the log; `sfda-1c` K = C (its rule
+for two of its datasets). With float32 features scikit-learn refuses singular covariances: pass float64.
 """
 
 from __future__ import annotations

@@ -3,14 +3,12 @@
 Source: Tan, Li, Huang, "OTCE: a transferability metric for cross-domain cross-task representations" (CVPR 2021),
 equations 3 to 8: the optimal coupling of the two feature sets under squared Euclidean cost, its cost W, and the
 conditional entropy CE of the target label given the source label under the coupling; OTCE = l1 W + l2 CE + b with l1
-and l2
-fitted on auxiliary tasks, both negative.
+and l2 fitted on auxiliary tasks, both negative.
 
 Default, with no auxiliary tasks at hand: -(W / W0 + CE / log C), W0 the cost of the independent coupling and log C the
 most that CE can be, so that both terms run from 0 to 1 and the features' scale and the number of classes are of no
-account;
-in [-2, 0], higher is better. Plans are exact. Above 2,000 images on a side a seeded sample, balanced over the classes,
-stands in for them.
+account; in [-2, 0], higher is better. Plans are exact. Above 2,000 images on a side a seeded sample, balanced over the
+classes, stands in for them.
 
 Public implementation (`model-spider`): W + CE as they stand, LOWER is better, and W is all but everything;
 `model-spider-w` and `model-spider-ce` are the two terms.

@@ -9,8 +9,7 @@ Default: minus the bound per image (nats; higher is better), iterated until it s
 the pseudo-counts of the final q. Source probabilities of zero are handled exactly rather than by an added 1e-10.
 
 Public implementation (`pactran` = model-spider = emms): LOWER is better; ten rounds, 1e-10 added throughout,
-pseudo-counts
-one round older than q, divided by N times C.
+pseudo-counts one round older than q, divided by N times C.
 """
 
 from __future__ import annotations

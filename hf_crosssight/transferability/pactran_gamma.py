@@ -7,8 +7,7 @@ Default: minus the bound per image (nats; higher is better), iterated until it s
 the pseudo-counts and rates of the final q.
 
 Public implementation (`pactran` = model-spider = emms): LOWER is better; ten rounds, 1e-10 added throughout,
-pseudo-counts
-and rates one round older than q, divided by N times C, plus one.
+pseudo-counts and rates one round older than q, divided by N times C, plus one.
 """
 
 from __future__ import annotations

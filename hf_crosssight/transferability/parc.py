@@ -6,8 +6,7 @@ labels, times 100.
 
 Default: exact, with the two values that the labels' distance has (same class or not) tied as they are. The Spearman
 correlation with a two-valued variable needs only the ranks of the feature distances. Above 5,000 images a seeded
-sample
-of as many, balanced over the classes, stands in: there are N^2/2 pairs to sort.
+sample of as many, balanced over the classes, stands in: there are N^2/2 pairs to sort.
 
 Public implementations: `parc` lets rounding break the labels' ties, which moves the score by up to 0.2 and differs
 between machines; `parc-32` (= sfda) projects on 32 randomised components (seed 1919) first. `exact` and `exact-32` are

@@ -136,7 +136,7 @@ METHODS: dict[str, Method] = {
         Method("sfda", _F, ("sfda=ncti", "etran"), needs_repeats=True),
         Method("ncti", _F, ("ncti-posterior=ncti", "ncti-features", "ncti-classes"), needs_repeats=True, single=True),
         Method("etran", _F, ("etran-lda=etran", "etran-energy", "etran-energy-top"), needs_repeats=True),
-        Method("transrate", _F, ("tllib=dataiku=emms",), single=True),
+        Method("transrate", _F, ("tllib=dataiku=emms",), random=True, single=True),
         Method(
             "knn",
             _F,

@@ -2,13 +2,13 @@
 
 Source: Shao, Zhao, Ge, Zhang, Yang, Wang, Shan, Luo, "Not all models are equal: predicting model transferability in a
 self-challenging Fisher space" (ECCV 2022), equations 4 to 9: a shrunk discriminant; each image is mixed with the mean
-of
-the other classes in proportion to its doubt (ConfMix); a second discriminant; the mean posterior of the true class.
+of the other classes in proportion to its doubt (ConfMix); a second discriminant; the mean posterior of the true class.
 
 Default: the shrinkage is Ledoit and Wolf's for the within-class covariance, so it does not depend on the features'
-scale
-and does not vanish where features outnumber images (there the published rule gives every model a score of 1); doubt is
-one minus the posterior itself. Posteriors are taken with the image itself left out of the fit.
+scale and does not vanish where features outnumber images (there the published rule gives every model a score of 1).
+Doubt is one minus the posterior of the fit itself, as in the paper; the score's posteriors are taken with the image
+left out of the second fit. Doubt must not be taken so: images of a useless model then get a posterior near zero, land
+on the mean of the other classes, which is one point for all images of a class, and look perfectly separable.
 
 Public implementations, higher is better: `sfda` (= ncti) shrinks by exp(-5 lambda), lambda from three rounds of power
 iteration, at least 1e-10, and takes a softmax of the posteriors before mixing; `etran`'s copy loses the covariance
@@ -29,7 +29,7 @@ def score(inputs: Inputs) -> float:
     rows, labels, classes = inputs.features, inputs.labels, inputs.num_classes
     scaled = np.divide(rows, max(float(rows.max()), -float(rows.min())), out=rows)
     first = shrunk_discriminant(scaled, labels, classes)
-    own = first.posteriors[np.arange(len(labels)), labels]
+    own = first.fitted[np.arange(len(labels)), labels]
     others = _mean_of_others(first.means)[labels]
     mixed = own[:, None] * scaled + (1.0 - own[:, None]) * others
     second = shrunk_discriminant(mixed, labels, classes, first.shrinkage)

@@ -49,6 +49,17 @@ def test_informative_inputs_beat_noise(method: str, inputs: dict[str, Any]) -> N
     assert score(method, **inputs) > score(method, **shuffled)
 
 
+@pytest.mark.parametrize("dims", [20, 200])
+@pytest.mark.parametrize("method", sorted(set(BY_FEATURES) - {"otce"}))
+def test_few_images_with_more_signal_never_score_less(method: str, dims: int) -> None:
+    rng = np.random.default_rng(3)
+    labels = np.arange(80) % 8
+    noise, centres = rng.normal(size=(80, dims)), rng.normal(size=(8, dims))
+    shared = {"label_embeddings": centres[:, :6], "labels": labels}
+    found = [score(method, features=noise + s * centres[labels], **shared) for s in (0.0, 0.4, 0.8)]
+    assert found[0] < found[1] <= found[2]  # accuracies end at 1
+
+
 @pytest.mark.parametrize("method", ALL)
 def test_scores_repeat(method: str, inputs: dict[str, Any]) -> None:
     assert score(method, **inputs, seed=3) == score(method, **inputs, seed=3)

@@ -1,12 +1,10 @@
 """Figures that public implementations returned, with their source, and ours beside them.
 
 `parity_figures.csv` holds what public code returned on two recorded cases (float64 in, seed 0), one line an
-implementation, with its repository, file and commit. Where public implementations disagree each has a line of its
-own, and
-the method's docstring says which one the default follows and why. The inputs are not part of this repository: name
-their
-folder in CROSSSIGHT_PARITY (`cases/digits.npz`, `cases/mixture.npz`) to run the comparison; the table itself is always
-checked against the registry. `benchmarks/transferability_parity.py` runs all recorded rows.
+implementation, with its repository, file and commit. Where public implementations disagree each has a line of its own,
+and the method's docstring says which one the default follows and why. The inputs are not part of this repository: name
+their folder in CROSSSIGHT_PARITY (`cases/digits.npz`, `cases/mixture.npz`) to run the comparison; the table itself is
+always checked against the registry. `benchmarks/transferability_parity.py` runs all recorded rows.
 """
 
 from __future__ import annotations
