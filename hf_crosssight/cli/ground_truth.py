@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hf_crosssight.cli.output import Format, print_record
+from hf_crosssight.cli.value_lists import ValueLists
 from hf_crosssight.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,9 +21,12 @@ hf-crosssight ground-truth collect --zoo ./zoo --dataset cifar10 --dataset ./my_
 
 hf-crosssight ground-truth collect --zoo ./zoo --dataset ./data --out ./table --recipe knn --recipe head --recipe full
 
-Run the same command again to go on after an interruption, or in several shells to share the work.
+Run the same command again to go on after an interruption, or in several shells to share the work. On several GPUs:
+
+accelerate launch --num_processes 4 -m hf_crosssight ground-truth collect --zoo ./zoo --dataset cifar10 --out ./table
 """
 MAKE_ZOO_EXAMPLES = "Example: hf-crosssight ground-truth make-zoo --datasets ./datasets --out ./zoo --count 12"
+PICTURE_EXAMPLES = "Example: hf-crosssight ground-truth picture ./table"
 INFO_EXAMPLES = "Example: hf-crosssight ground-truth info ./table --format json"
 CEILING_EXAMPLES = "Example: hf-crosssight ground-truth ceiling ./table --recipe full"
 SCORE_EXAMPLES = "Example: hf-crosssight ground-truth score --reported reported.csv --target MNIST"
@@ -53,7 +57,7 @@ def _quietly(debug: bool) -> ProgressLine:
     return ProgressLine()
 
 
-@app.command("collect", epilog=COLLECT_EXAMPLES)
+@app.command("collect", cls=ValueLists, epilog=COLLECT_EXAMPLES)
 def collect_command(
     zoo: Annotated[list[str], typer.Option(help="Folder of model repositories | one of them | Hub id; repeat.")],
     dataset: Annotated[list[str], typer.Option(help="Hub id | dataset folder | folder of them | digits; repeat.")],
@@ -90,6 +94,7 @@ def collect_command(
     ]
     progress = _quietly(debug)
     from hf_crosssight.ground_truth.collect import collect
+    from hf_crosssight.ground_truth.training_loop import is_main_process
 
     try:
         found = collect(
@@ -100,20 +105,24 @@ def collect_command(
         )  # fmt: skip
     finally:
         progress.close()
-    print_record(
-        {"folder": str(found.folder), "results": found.records, "failed": found.failed, "not_begun": found.missing,
-         "unreadable_lines": found.broken_lines, "skipped": found.skipped,
-         "warnings": list(found.warnings)},
-        format,
-    )  # fmt: skip
+    if is_main_process():
+        print_record(
+            {"folder": str(found.folder), "results": found.records, "failed": found.failed, "causes": found.causes,
+             "not_begun": found.missing, "unreadable_lines": found.broken_lines, "skipped": found.skipped,
+             "warnings": list(found.warnings)},
+            format,
+        )  # fmt: skip
 
 
-@app.command("make-zoo", epilog=MAKE_ZOO_EXAMPLES)
+@app.command("make-zoo", cls=ValueLists, epilog=MAKE_ZOO_EXAMPLES)
 def make_zoo_command(
     datasets: Annotated[list[str], typer.Option(help="Sources: Hub ids, dataset folders or folders of them; repeat.")],
     out: Annotated[Path, typer.Option(help="Folder of the zoo; an existing one is gone on with.")],
     count: Annotated[int | None, typer.Option(help="Models; by default six of each of twelve families.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is dealt or drawn.")] = 0,
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only these members and their ancestors; repeat.")
+    ] = None,
     organisation: Annotated[str, typer.Option(help="First part of the models' ids.")] = "lineage-zoo",
     threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes weights repeatable.")] = 1,
     offline: _OfflineOption = False,
@@ -126,14 +135,32 @@ def make_zoo_command(
 
     try:
         made = make_zoo(
-            datasets, out, count=count, seed=seed, organisation=organisation, threads=threads or None,
-            offline=offline, progress=progress,
+            datasets, out, count=count, seed=seed, only=model or (), organisation=organisation,
+            threads=threads or None, offline=offline, progress=progress,
         )  # fmt: skip
     finally:
         progress.close()
     print_record(
         {"folder": str(made.folder), "made": len(made.made), "found": len(made.found), "held": len(made.held)}, format
     )
+
+
+@app.command("picture", epilog=PICTURE_EXAMPLES)
+def picture_command(
+    table: Annotated[Path, typer.Argument(help="Folder of a collected table.")],
+    format: _FormatOption = Format.auto,
+) -> None:
+    """Draw a table: heat map, shares of variance, similarity of datasets; its card shows the pictures."""
+    from hf_crosssight.evaluation.metrics import weighted_tau
+    from hf_crosssight.ground_truth.table_pictures import draw_pictures
+    from hf_crosssight.ground_truth.tidy_tables import load_tidy
+    from hf_crosssight.pictures import require_matplotlib
+
+    require_matplotlib()
+    if not table.is_dir():
+        raise UserError(f"{table} is no folder", "Name the --out of ground-truth collect.")
+    drawn = draw_pictures(load_tidy(table), table, weighted_tau)
+    print_record({"pictures": [str(path) for path in drawn]}, format)
 
 
 @app.command("info", epilog=INFO_EXAMPLES)
@@ -202,9 +229,9 @@ def ceiling_command(
 ) -> None:
     """The weighted tau that a perfect ranker could reach on each dataset, from how far seeds disagree."""
     from hf_crosssight.evaluation.ceiling import ceilings
-    from hf_crosssight.ground_truth.tidy_tables import load_tidy
+    from hf_crosssight.ground_truth.tidy_tables import load_tidy, one_recipe
 
-    chosen = _one_of(load_tidy(table), recipe)
+    chosen = one_recipe(load_tidy(table), recipe)
     found = ceilings(chosen, seed=seed)
     if not found:
         raise UserError(f"{table} has no dataset with five models of two seeds", "A ceiling needs repeated runs.")
@@ -216,16 +243,6 @@ def ceiling_command(
         return
     lines = {one.dataset: f"{one.with_truth:.3f} (between halves {one.between_seeds:.3f})" for one in found}
     print_record(lines | {f"mean of {len(found)} datasets": f"{mean:.3f} (between halves {halves:.3f})"}, format)
-
-
-def _one_of(tables: dict[str, GroundTruthTable], recipe: str | None) -> GroundTruthTable:
-    if recipe is None and len(tables) == 1:
-        return next(iter(tables.values()))
-    if recipe is None and "full" in tables:
-        return tables["full"]
-    if recipe is None or recipe not in tables:
-        raise UserError(f"recipe {recipe!r} is not in the table", f"Name one with --recipe: {', '.join(tables)}.")
-    return tables[recipe]
 
 
 @app.command("score", epilog=SCORE_EXAMPLES)

@@ -104,15 +104,23 @@ def source_accuracies(tasks: Sequence[Task], stated: Mapping[str, float | None])
     return found
 
 
+def model_metadata(zoo: ZooIndex) -> np.ndarray:
+    """Plain features `[M, F]` of models: the structure's summary, the card's flags, its words on 16 directions."""
+    parts = [np.zeros((len(zoo), 0), np.float32)]
+    if "structure" in zoo.views:
+        parts.append(np.asarray(zoo.views["structure"], np.float32)[:, 0])
+    if "card" in zoo.views:
+        card = np.asarray(zoo.views["card"], np.float32)[:, 0]
+        parts += [card[:, 1 : 1 + FLAG_DIM], _principal(card[:, 1 + FLAG_DIM :], 16)]
+    return np.hstack(parts)
+
+
 class Metadata:
     """Plain features of a (model, dataset) pair, for ridge and trees: facts, card flags, dataset words and counts."""
 
     def __init__(self, zoo: ZooIndex, texts: Mapping[str, np.ndarray]) -> None:
-        structure = np.asarray(zoo.views["structure"], np.float32)[:, 0]
-        card = np.asarray(zoo.views["card"], np.float32)[:, 0]
         self.rows = {model: row for row, model in enumerate(zoo.model_ids)}
-        words = _principal(card[:, 1 + FLAG_DIM :], 16)
-        self.models = np.hstack([structure, card[:, 1 : 1 + FLAG_DIM], words])
+        self.models = model_metadata(zoo)
         self.costs = [FACT_COLUMNS["params"] + 1, FACT_COLUMNS["gmacs"] + 1]
         self.names = sorted(texts)
         self.datasets = dict(zip(self.names, _principal(np.stack([texts[n] for n in self.names]), 12), strict=True))

@@ -73,8 +73,8 @@ def dataset_key(name: str) -> str:
 
 
 def parent_of(name: str) -> str:
-    """Collection that a dataset's images come from; an unlisted name is its own parent."""
-    key = dataset_key(name)
+    """Collection that a dataset's images come from, also of a class subset `name#number`; else its own name."""
+    key = dataset_key(name.partition("#")[0])
     known = _parents()
     return known[key][1] if key in known else key
 

@@ -45,6 +45,21 @@ def load_tidy(path: Path | str) -> dict[str, GroundTruthTable]:
     }  # fmt: skip
 
 
+def one_recipe(tables: dict[str, GroundTruthTable], recipe: str | None) -> GroundTruthTable:
+    """The named table; without a name the only one, else that of full fine-tuning.
+
+    Raises:
+        UserError: there is none of that name, or several and none is named.
+    """
+    if recipe is None and len(tables) == 1:
+        return next(iter(tables.values()))
+    if recipe is None and "full" in tables:
+        return tables["full"]
+    if recipe is None or recipe not in tables:
+        raise UserError(f"recipe {recipe!r} is not in the table", f"Name one with --recipe: {', '.join(tables)}.")
+    return tables[recipe]
+
+
 def read_rows(path: Path | str) -> Iterator[dict[str, object]]:
     """The rows of all files of a table, as they are.
 

@@ -35,6 +35,7 @@ class ResolvedRepo:
         library (`str`, *optional*): library name.
         card (`dict`): front matter of the README.
         gated, private (`bool`): access rules.
+        downloads (`int`, *optional*): of the last month, as the Hub counts them.
         requested (`str`): the revision that was asked for, `main` by default.
         from_cache (`bool`): described by the local cache, not by the Hub.
         failure (`HubError`, *optional*): why the cache had to do though the network was not off.
@@ -51,6 +52,7 @@ class ResolvedRepo:
     card: dict[str, Any] = field(default_factory=dict)
     gated: bool = False
     private: bool = False
+    downloads: int | None = None
     requested: str = "main"
     from_cache: bool = False
     failure: HubError | None = field(default=None, compare=False)
@@ -88,6 +90,7 @@ def from_answer(answer: Mapping[str, Any], repo_type: RepoType, requested: str) 
         card=card,
         gated=bool(answer.get("gated")),
         private=bool(answer.get("private")),
+        downloads=answer["downloads"] if isinstance(answer.get("downloads"), int) else None,
         requested=requested,
     )
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_crosssight.errors import UserError
+from hf_crosssight.models.single_thread_crosssight import single_threaded
 
 from .history import Array, History, Target, known_rows
 from .scaling import Scaling
@@ -90,6 +91,7 @@ class ModelSpider:
     def __init__(self, config: ModelSpiderConfig | None = None) -> None:
         self.config = config or ModelSpiderConfig()
 
+    @single_threaded
     def fit(self, history: History) -> ModelSpider:
         """Trains tokens and network on the history; the same seed gives the same ranker."""
         self._known = history.models.ids
@@ -133,6 +135,7 @@ class ModelSpider:
     def _project(self, row: int, prototypes: Tensor) -> Tensor:
         return self.network.own[str(row)](prototypes)
 
+    @single_threaded
     @torch.no_grad()
     def score(self, target: Target) -> Array:
         """`[M]`; the best `top_k` of them re-ranked where `target.specific` has their prototypes.

@@ -17,11 +17,13 @@ PEERS = {
 }
 
 
-def make_peer(name: str, config: object | None = None) -> Ranker:
-    """An unfitted ranker; `config` is the config dataclass of its module (defaults without one)."""
+def make_peer(name: str, config: object | None = None, *, seed: int = 0) -> Ranker:
+    """An unfitted ranker; `config` is the config dataclass of its module (without one its defaults, and `seed`)."""
     if name not in PEERS:
         raise UserError(f"'{name}' is not a peer", f"known: {', '.join(PEERS)}")
     module, kind = PEERS[name]
-    made = getattr(import_module(f"{__package__}.{module}"), kind)
-    ranker: Ranker = made() if config is None else made(config)
+    room = import_module(f"{__package__}.{module}")
+    settings = getattr(room, f"{kind}Config", None)
+    given = (config,) if config is not None else () if settings is None else (settings(seed=seed),)
+    ranker: Ranker = getattr(room, kind)(*given)
     return ranker

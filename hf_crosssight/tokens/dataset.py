@@ -160,6 +160,13 @@ def dataset_tokens(
     return tokens
 
 
+def prototype_tokens(tokens: DatasetTokens) -> np.ndarray:
+    """The class prototypes alone, float32 `[S, E]`, in the features of the tokens' image encoder."""
+    columns = dataset_layout(tokens.values.shape[1] - dataset_token_dim(0))
+    kinds = tokens.values[:, slice(*columns["kind"])]
+    return tokens.values[kinds[:, KINDS.index("prototype")] > 0, slice(*columns["prototype"])]
+
+
 def text_only_tokens(
     text: str,
     class_names: Sequence[str] = (),
