@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .intervals import DRAWS, HIGH, LOW, parent_weights
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -37,7 +39,7 @@ def spread_over_seeds(outcomes: Sequence[Outcome], metric: str) -> float:
 
 
 def bootstrap_interval(
-    first: Sequence[Outcome], second: Sequence[Outcome], metric: str, draws: int = 2000, seed: int = 0
+    first: Sequence[Outcome], second: Sequence[Outcome], metric: str, draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, float, float]:
     """Mean difference of two methods and its 90 % interval: parents are drawn with replacement, tables weigh the same.
 
@@ -50,13 +52,7 @@ def bootstrap_interval(
         return float("nan"), float("nan"), float("nan")
     difference = np.array([a[task] - b[task] for task in shared])
     tables = np.array([table for table, _ in shared])
-    names = sorted({parents[task] for task in shared})
-    own = np.array([names.index(parents[task]) for task in shared])
-    rng = np.random.default_rng(seed)
-    counts = np.stack(
-        [np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names)) for _ in range(draws)]
-    )
-    weight = counts[:, own].astype(float)
+    weight = parent_weights([parents[task] for task in shared], draws, seed)
     means = []
     for table in sorted(set(tables)):
         at = tables == table
@@ -64,7 +60,7 @@ def bootstrap_interval(
         means.append(np.where(total > 0, (weight[:, at] * difference[at]).sum(1) / np.maximum(total, 1), np.nan))
     drawn = np.nanmean(np.stack(means), axis=0)
     observed = np.mean([difference[tables == table].mean() for table in sorted(set(tables))])
-    low, high = np.quantile(drawn, [0.05, 0.95])
+    low, high = np.quantile(drawn, [LOW, HIGH])
     return float(observed), float(low), float(high)
 
 
@@ -90,7 +86,8 @@ def per_table(outcomes: Sequence[Outcome], quadrant: str, methods: Sequence[str]
         whole = f"{mean_over_tables(own, metric):.3f} ± {spread:.3f}{mark}" if own else "-"
         return [*(_number(value) for value in values), whole]
 
-    return _markdown(["method", *(f"{t} ({sizes[t]})" for t in tables), "mean"], [[m, *cells(m)] for m in methods])
+    header = ["method", *(f"{t} ({sizes[t]})" for t in tables), "mean"]
+    return markdown_table(header, [[m, *cells(m)] for m in methods])
 
 
 def overall(outcomes: Sequence[Outcome], quadrant: str, methods: Sequence[str], metrics: Sequence[str]) -> str:
@@ -100,13 +97,14 @@ def overall(outcomes: Sequence[Outcome], quadrant: str, methods: Sequence[str], 
     for method in methods:
         own = [o for o in chosen if o.method == method]
         rows.append([method, *(_number(mean_over_tables(own, metric)) for metric in metrics)])
-    return _markdown(["method", *metrics], rows)
+    return markdown_table(["method", *metrics], rows)
 
 
 def _number(value: float, form: Callable[[float], str] = "{:.3f}".format) -> str:
     return "-" if not np.isfinite(value) else form(value)
 
 
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first column holds names and whose others hold figures."""
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
