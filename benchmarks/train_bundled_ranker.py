@@ -3,12 +3,14 @@
     python benchmarks/train_bundled_ranker.py --ground-truth FOLDER --hub FOLDER --out hf_crosssight/assets/ranker
 
 What the dataset may change (the gate, the weight of the word match) is chosen on held-out parents, then the ranker is
-trained on everything with it. One core, about four minutes, once the dataset tokens are cached.
+trained on everything with it. One core, about four minutes, once the dataset tokens are cached. Afterwards
+`evaluate_published.py --write` and `card_figures.py` measure the recipe and take the figures to its card.
 """
 
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
 import time
 from dataclasses import replace
@@ -18,11 +20,16 @@ from statistics import fmean
 import torch
 
 from hf_crosssight.ground_truth.tables import Task, split_by_parent
+from hf_crosssight.publishing.ranker import ranker_card
 from hf_crosssight.training import RankerRecipe, save_ranker, train_ranker
-from hf_crosssight.training.bundled import NETWORK, bundled_recipe, table_of_licences, validation_parents
+from hf_crosssight.training.bundled import (
+    LIMITS,
+    NETWORK,
+    bundled_recipe,
+    tables_learnt_from,
+    validation_parents,
+)
 from hf_crosssight.training.published_corpus import Progress, PublishedCorpus, load_corpus
-
-_CARD = Path(__file__).parents[1] / "model_card_templates" / "bundled_ranker.md"
 
 
 def main() -> None:
@@ -56,10 +63,14 @@ def main() -> None:
         recipe=recipe, config=NETWORK, progress=progress,
     )  # fmt: skip
     used = {task.table for task in tasks}
-    readme = _CARD.read_text(encoding="utf-8").replace("{{ tables }}", table_of_licences(corpus.tables, used))
-    save_ranker(trained.model, options.out, readme)
+    record = {
+        "tables": tables_learnt_from(corpus.tables, used), "limits": LIMITS,
+        "seconds": round(time.perf_counter() - started), "device": f"one core of an {platform.machine()} machine",
+        "carbon_g": None,
+    }  # fmt: skip
+    save_ranker(trained.model, options.out, ranker_card(trained.model, str(options.out), "apache-2.0", record), record)
     size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
-    print(f"\n{options.out}: {size:.1f} MB, trained in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    print(f"\n{options.out}: {size:.1f} MB, trained in {record['seconds']} s", file=sys.stderr)
 
 
 def _choose_dataset_part(

@@ -28,7 +28,6 @@ CITATION = """```bibtex
 ```"""
 """Every template may name it as `citation`."""
 
-_LONGEST = 200
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -42,20 +41,22 @@ def model_card(template: str, data: ModelCardData, fields: Mapping[str, Any]) ->
     """
     from huggingface_hub import ModelCard
 
-    return str(ModelCard.from_template(data, template_str=_checked(template, fields), citation=CITATION, **fields))
+    made = ModelCard.from_template(data, template_str=_checked(template, fields), citation=CITATION, **fields)
+    return f"{made}\n"
 
 
 def dataset_card(template: str, data: DatasetCardData, fields: Mapping[str, Any]) -> str:
     """The README of a dataset repository; arguments as of `model_card`."""
     from huggingface_hub import DatasetCard
 
-    return str(DatasetCard.from_template(data, template_str=_checked(template, fields), citation=CITATION, **fields))
+    made = DatasetCard.from_template(data, template_str=_checked(template, fields), citation=CITATION, **fields)
+    return f"{made}\n"
 
 
-def plain(text: object) -> str:
+def plain(text: object, longest: int = 200) -> str:
     """A stranger's words in a card or in a cell of its tables: no new column, no new line, no markup."""
     kept = "".join(character if character.isprintable() else " " for character in str(text))
-    return kept.replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("](", "] (")[:_LONGEST]
+    return kept.replace("|", "\\|").replace("<", "&lt;").replace("`", "'").replace("](", "] (")[:longest]
 
 
 def size_category(rows: int) -> str:

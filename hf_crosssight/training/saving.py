@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from hf_crosssight.hub.places import atomic_folder
 from hf_crosssight.models import CrossSightConfig, CrossSightFeatureExtractor, CrossSightModel
 
 
-def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") -> None:
-    """Writes a ranker's repository (weights, configuration, feature extractor, card).
+def save_ranker(
+    model: CrossSightModel, folder: Path | str, readme: str = "", record: Mapping[str, Any] | None = None
+) -> None:
+    """Writes a ranker's folder: weights, configuration, feature extractor, card, `training.json`.
 
-    One that stands there is replaced in one step.
+    One that stands there is replaced in one step. `publish ranker` makes the card anew from `record`: `tables` (as
+    `tables_learnt_from` has them), `limits` (sentences), `seconds`, `device`, `carbon_g`; each may be missing.
     """
     encoders = {"image_encoder": model.config.image_encoder, "text_encoder": model.config.text_encoder}
     with (
@@ -25,6 +29,9 @@ def save_ranker(model: CrossSightModel, folder: Path | str, readme: str = "") ->
         CrossSightFeatureExtractor(**encoders).save_pretrained(made)
         if readme:
             (made / "README.md").write_text(readme, encoding="utf-8")
+        if record:
+            text = json.dumps(record, indent=1, ensure_ascii=False)
+            (made / "training.json").write_text(text + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager

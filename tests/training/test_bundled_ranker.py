@@ -31,10 +31,21 @@ def test_it_is_small_and_has_a_card():
 
 def test_the_card_names_the_licence_of_every_table_learnt_from():
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in card.splitlines() if line.startswith("| ")]
-    tables = {row[0]: row for row in rows[1:]}
-    assert {"parc", "model_spider_66", "small_zoo", "timm_accuracy"} <= set(tables)
-    assert all(row[3] in {"mit", "apache-2.0", "none"} and row[4] for row in tables.values())
+    tables = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))["tables"]
+    assert {"parc", "model_spider_66", "small_zoo", "timm_accuracy"} <= {table["id"] for table in tables}
+    assert all(table["licence"] in {"mit", "apache-2.0", "none"} and table["source"] for table in tables)
+    for table in tables:
+        assert f"| {table['id']} | {table['datasets']} | {table['models']} | {table['licence']} |" in card
+
+
+def test_the_figures_of_the_card_are_those_of_the_results():
+    results = (Path(hf_crosssight.__file__).parents[1] / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    for quadrant in json.loads((FOLDER / "evaluation.json").read_text(encoding="utf-8"))["quadrants"].values():
+        for method, told in quadrant["methods"].items():
+            mean = f"{told['weighted_tau']['mean']:.3f}"
+            assert f"| {mean} |" in results, f"{method}: run benchmarks/card_figures.py anew"
+            assert f"| {method} | {mean} (" in card
 
 
 def test_no_measured_value_is_in_the_config():

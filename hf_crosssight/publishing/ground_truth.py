@@ -1,0 +1,92 @@
+"""Fine-tuning results as a dataset repository: a Parquet file and configuration a recipe, and a card with figures."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hf_crosssight.errors import UserError
+from hf_crosssight.evaluation.ceiling import ceilings
+from hf_crosssight.ground_truth.table_card import recipe_of, table_card
+from hf_crosssight.ground_truth.tidy_tables import load_tidy, read_rows
+from hf_crosssight.ground_truth.variance import variance_shares
+from hf_crosssight.hub.card_templates import CARD
+from hf_crosssight.publishing.evaluation import mean_with_interval
+from hf_crosssight.publishing.records import licence_for
+from hf_crosssight.publishing.repository import Repository
+
+if TYPE_CHECKING:
+    from hf_crosssight.ground_truth.tables import GroundTruthTable
+
+_DATA = ("data/*.parquet",)
+
+
+def ground_truth_repository(table: Path, name: str, *, license: str | None = None) -> Repository:
+    """The files of a table of results, which `load_dataset(ID, RECIPE)` reads.
+
+    Args:
+        table (`Path`): folder that `ground-truth collect` wrote, or a CSV or Parquet file or a folder of them.
+        name (`str`): repository or folder that its card names.
+        license (`str`, *optional*): Hub identifier; by default that of the folder's card.
+
+    Raises:
+        UserError: there is no such table, it lacks columns, or the Hub knows no such licence.
+    """
+    if not table.exists():
+        raise UserError(f"there is no table {table}", "Name a folder of `collect`, or CSV or Parquet files.")
+    licence = licence_for(table, license)
+    rows = list(read_rows(table))
+    figures = [_figures(recipe, one) for recipe, one in load_tidy(table).items()]
+    by_recipe: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_recipe.setdefault(recipe_of(row), []).append(row)
+    paths = {recipe: f"data/{_file_name(recipe)}.parquet" for recipe in sorted(by_recipe)}
+    files: dict[str, bytes | Path] = {}
+    for recipe, path in paths.items():
+        held = table / path
+        files[path] = held if held.is_file() else _parquet(by_recipe[recipe])
+    files[CARD] = table_card(rows, paths, name, licence, figures).encode()
+    return Repository("dataset", files, _DATA)
+
+
+def _file_name(recipe: str) -> str:
+    if re.fullmatch(r"\w[\w.-]*", recipe) is None:
+        raise UserError(f"the recipe {recipe!r} cannot name a file", "Use letters, digits, '-', '_' and '.'.")
+    return recipe
+
+
+def _figures(recipe: str, table: GroundTruthTable) -> list[str]:
+    """Shares of variance, agreement of two seeds, noise ceiling; `-` where the table does not tell."""
+    shares, found = variance_shares(table), ceilings(table)
+    parts = (shares.static, shares.interaction, shares.noise) if shares else (None, None, None)
+    taus = (
+        [
+            str(mean_with_interval([one.between_seeds for one in found])),
+            f"{np.mean([c.with_truth for c in found]):.3f}",
+        ]
+        if found
+        else ["-", "-"]
+    )
+    return [recipe, *("-" if part is None else f"{part:.2f}" for part in parts), *taus]
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The rows with every column that one of them has."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    try:
+        table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    except pa.ArrowException as error:
+        raise UserError(
+            f"a column mixes kinds of values: {error}", "Give each column of the table one type."
+        ) from error
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
