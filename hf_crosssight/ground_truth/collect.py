@@ -6,18 +6,20 @@ processes may run the same command on one table, on one machine or on several th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
 from .collected_table import write_table
 from .labelled_images import LabelledImages, expand_datasets, load_images, local_dataset_id
-from .model_sources import SIDE, ModelSource, find_models, trained_on
+from .model_sources import SIDE, ModelSource, find_models
 from .pooled_features import FeatureCache
 from .recipes import NEEDS_FEATURES, Recipe
-from .record_store import RecordStore
-from .runs import Bench, cost_piece, features_piece, full_piece, subsets_piece
+from .record_store import Record, RecordStore
+from .runs import Bench, cost_piece, features_piece, full_piece, origin_piece, subsets_piece
+from .splits import classes_left_out
 from .training_loop import make_accelerator
 from .work_queue import Piece, work_through
 
@@ -32,20 +34,25 @@ class Collected:
     Attributes:
         folder: of the table: a Hub dataset repository.
         records: results in the table, failed runs included.
-        failed: those of them that failed.
+        causes: why runs failed, and how many for that reason.
         missing: pieces of work that were not begun, because time ran out.
         skipped: model ids that cannot be used, and why.
         broken_lines: lines of record files that could not be read; what they held was computed again.
-        warnings: what was left out of datasets.
+        warnings: what was left out of datasets, and where they have fewer images than asked.
     """
 
     folder: Path
     records: int
-    failed: int
+    causes: dict[str, int]
     missing: int
     skipped: dict[str, str]
     broken_lines: int
     warnings: tuple[str, ...]
+
+    @property
+    def failed(self) -> int:
+        """Results that are failed runs."""
+        return sum(self.causes.values())
 
 
 def collect(
@@ -101,10 +108,21 @@ def collect(
         pieces = _pieces(bench, sources, list(named), recipes, seeds, subsets)
         with threadpool_limits(threads):  # of BLAS: several threads slow down regressions as small as these
             missing = work_through(store, pieces, retry_failed=retry_failed, stop_after=stop_after, progress=progress)
-        results = write_table(store, Path(out), trained_on(sources))
-        failed = sum(record["status"] == "failed" for record in results)
-        warnings = tuple(loader.warnings)
-        return Collected(Path(out), len(results), failed, missing, skipped, store.broken_lines, warnings)
+        results = write_table(store, Path(out))
+        causes = Counter(str(row["cause"]) for row in results if row["status"] == "failed")
+        warnings = (*loader.warnings, *_shortages(results, named, recipes))
+        return Collected(Path(out), len(results), dict(causes), missing, skipped, store.broken_lines, warnings)
+
+
+def _shortages(results: Iterable[Record], datasets: Container[str], recipes: Iterable[Recipe]) -> dict[str, None]:
+    """Where a dataset gave fewer training images than a recipe asked for."""
+    asked = {(recipe.name, recipe.protocol): recipe.sizes.train for recipe in recipes}
+    found: dict[str, None] = {}
+    for row in results:
+        wanted = asked.get((row["recipe"], row["protocol"]), 0)
+        if row["dataset_id"] in datasets and (row["train_images"] or wanted) < wanted:
+            found[f"{row['dataset_id']}: {row['train_images']} training images, {wanted} were asked for"] = None
+    return found
 
 
 def _chosen(sources: list[ModelSource], only: frozenset[str]) -> list[ModelSource]:
@@ -117,8 +135,8 @@ def _chosen(sources: list[ModelSource], only: frozenset[str]) -> list[ModelSourc
 def _pieces(
     bench: Bench, models: list[ModelSource], datasets: list[str], recipes: Sequence[Recipe], seeds: int, subsets: int
 ) -> list[Piece]:
-    """Costs, then what needs only features, then training; by dataset, so that each is loaded once."""
-    pieces = [cost_piece(bench, model) for model in models]
+    """Cards and costs, then what needs only features, then training; by dataset, so that each is loaded once."""
+    pieces = [piece for model in models for piece in (origin_piece(model), cost_piece(bench, model))]
     on_features = [recipe for recipe in recipes if recipe.name in NEEDS_FEATURES]
     for dataset in datasets:
         if on_features:
@@ -168,7 +186,9 @@ class _Loader:
                 self.held.pop(next(iter(self.held)))
             images = load_images(self.named[dataset], SIDE, offline=self.offline)
             self._check(dataset, images)
-            self.warnings |= dict.fromkeys(f"{dataset}: {warning}" for warning in images.warnings)
+            left_out = ", ".join(classes_left_out(images))
+            notes = (*images.warnings, *([f"classes of too few images were left out: {left_out}"] if left_out else []))
+            self.warnings |= dict.fromkeys(f"{dataset}: {note}" for note in notes)
             self.held[dataset] = images
         return self.held[dataset]
 

@@ -11,13 +11,14 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from ..errors import UserError
 from ..hub.places import atomic_file
@@ -52,6 +53,7 @@ def make_zoo(
     *,
     count: int | None = None,
     seed: int = 0,
+    only: Iterable[str] = (),
     organisation: str = DEFAULT_ORGANISATION,
     threads: int | None = 1,
     offline: bool = False,
@@ -63,19 +65,20 @@ def make_zoo(
         datasets: sources: Hub ids, dataset folders, or folders of them.
         out: folder of the zoo; models become `out/organisation/name`.
         count: members, by default the whole plan (six of every family).
+        only: if given, the names of the members to make; their ancestors are made too.
         threads: of the CPU; with 1 the weights are the same bit for bit on one CPU type. `None` leaves it to torch.
 
     Raises:
-        UserError: a source that cannot be read, a folder that holds another plan, a full disk.
+        UserError: a source that cannot be read, a folder that holds another plan, a member that the plan has not or
+            that does not train, a full disk.
     """
     import torch
 
     if threads is not None:
         torch.set_num_threads(threads)
     sources = {_id_of(source): source for source in expand_datasets(datasets)}
-    members = plan_zoo(sorted(sources), count=count, seed=seed)
-    folder = Path(out) / organisation
-    folder.mkdir(parents=True, exist_ok=True)
+    members = _chosen(plan_zoo(sorted(sources), count=count, seed=seed), frozenset(only))
+    folder = _made_folder(Path(out) / organisation)
     _check_plan(folder, members)
     accelerator = make_accelerator()
     made: list[str] = []
@@ -97,6 +100,26 @@ def make_zoo(
     _write_table(folder.parent, organisation, members)
     gone = {*made, *held}
     return MadeZoo(folder, tuple(made), tuple(m.name for m in members if m.name not in gone), tuple(held))
+
+
+def _chosen(members: list[Member], only: frozenset[str]) -> list[Member]:
+    by_name = {member.name: member for member in members}
+    unknown = only - set(by_name)
+    if unknown:
+        raise UserError(f"the plan has no member {min(unknown)!r}", f"It has {', '.join(list(by_name)[:3])}, ...")
+    wanted = set(only)
+    for member in reversed(members):  # parents stand before their children
+        if member.name in wanted and member.parent:
+            wanted.add(member.parent)
+    return [member for member in members if not only or member.name in wanted]
+
+
+def _made_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error}", "Name another folder with --out.") from error
+    return folder
 
 
 def _id_of(source: str) -> str:
@@ -174,9 +197,13 @@ def _make(member: Member, folder: Path, organisation: str, source: LabelledImage
         (partial / "README.md").write_text(_card(record), encoding="utf-8")
         _write_json(partial / "training.json", record)
         partial.rename(folder / member.name)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise UserError(f"{folder} cannot be written: {error}", "Free space or name another --out.") from error
+    except TrainingFailedError as error:
+        raise UserError(
+            f"{member.name} does not train: {error}", "Take other --datasets or another --seed."
+        ) from error
 
 
 def _train(

@@ -215,33 +215,3 @@ def _three(values: Any) -> tuple[float, float, float] | None:
         return None
     first, second, third = (float(value) for value in (values if len(values) == 3 else values * 3))
     return first, second, third
-
-
-def trained_on(models: Sequence[ModelSource]) -> dict[str, frozenset[str]]:
-    """Datasets that each model, or a model it descends from, was trained on, as the cards state them."""
-    cards = {model.id: _card(model.folder) for model in models}
-
-    def datasets_of(model: str, seen: frozenset[str]) -> frozenset[str]:
-        own, bases = cards.get(model, (frozenset(), frozenset()))
-        for base in bases - seen:
-            own |= datasets_of(base, seen | {model})
-        return own
-
-    return {model: datasets_of(model, frozenset()) for model in cards}
-
-
-def _card(folder: Path) -> tuple[frozenset[str], frozenset[str]]:
-    """`datasets` and `base_model` of a card's metadata."""
-    import yaml
-
-    try:
-        parts = (folder / "README.md").read_text(encoding="utf-8").split("---", 2)
-        data = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        data = {}
-    data = data if isinstance(data, dict) else {}
-    return _names(data.get("datasets")), _names(data.get("base_model"))
-
-
-def _names(value: Any) -> frozenset[str]:
-    return frozenset(map(str, value)) if isinstance(value, list) else frozenset([str(value)] if value else [])

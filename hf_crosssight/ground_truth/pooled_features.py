@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import UserError
 from ..features.extract import pooled_outputs
 from ..hub.places import atomic_file
 from .labelled_images import LabelledImages
@@ -41,12 +42,11 @@ class FeatureCache:
     """Features on disk, by the model's and the dataset's revision; written whole or not at all.
 
     Args:
-        folder: made if needed.
+        folder: made when there is something to keep.
     """
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, model: ModelSource, images: LabelledImages) -> Path:
         """Where the features of a pair are kept: one row for each image of the dataset, in its order."""
@@ -65,6 +65,9 @@ class FeatureCache:
 
         Images have the size that the model is fed. `classifier=None` reads what is there, and raises KeyError if
         something of `rows` is missing.
+
+        Raises:
+            UserError: the disk is full or cannot be written.
         """
         path = self.path(model, images)
         known = np.load(path) if path.is_file() else None
@@ -78,6 +81,14 @@ class FeatureCache:
         if known is None:
             known = np.full((len(images.labels), new.shape[1]), np.nan, dtype=np.float16)
         known[missing] = new
-        with atomic_file(path) as temporary, temporary.open("wb") as file:  # by name np.save would add a suffix
-            np.save(file, known)
+        self._keep(path, known)
         return known
+
+    def _keep(self, path: Path, features: np.ndarray) -> None:
+        try:
+            with atomic_file(path) as temporary, temporary.open("wb") as file:  # by name np.save would add a suffix
+                np.save(file, features)
+        except OSError as error:
+            raise UserError(
+                f"{self.folder} cannot be written: {error}", "Free space, then run the same command to go on."
+            ) from error

@@ -26,6 +26,7 @@ from .pooled_features import FeatureCache
 from .recipes import Recipe
 from .record_store import Record, RecordStore, key_of
 from .splits import COMPARED_TEST_IMAGES, Split, draw_split
+from .training_data import stated_origin
 from .training_loop import Schedule, TrainingFailedError, input_options, predict, to_input, train
 from .work_queue import Piece
 
@@ -95,6 +96,16 @@ def _failed(bench: Bench, record: Record, cause: object) -> Record:
 
 
 # one model
+
+
+def origin_piece(model: ModelSource) -> Piece:
+    """What the card of a model states: a table that holds it can always be written, whichever models are at hand."""
+    about = _about("origin", model, "", None, None)
+
+    def note(store: RecordStore) -> None:
+        store.append(about | asdict(stated_origin(model.folder)) | {"status": "ok"})
+
+    return Piece(f"card of {model.id}", (key_of(about),), note)
 
 
 def cost_piece(bench: Bench, model: ModelSource) -> Piece:

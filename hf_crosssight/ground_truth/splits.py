@@ -89,6 +89,12 @@ def _usable_classes(images: LabelledImages) -> np.ndarray:
     return found[(counts >= 4) & (in_train >= 2)]
 
 
+def classes_left_out(images: LabelledImages) -> tuple[str, ...]:
+    """Names of classes that have images, but too few of them to train, validate and test on."""
+    left = np.setdiff1d(images.labels, _usable_classes(images))
+    return tuple(images.class_names[label] for label in left)
+
+
 def balanced_rows(labels: np.ndarray, pool: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """`count` rows of a pool, sorted: class after class gives one image until there are enough or none is left.
 

@@ -91,6 +91,13 @@ def make_accelerator(mixed_precision: str | None = None) -> Any:
     return Accelerator(mixed_precision=mixed_precision)
 
 
+def is_main_process() -> bool:
+    """Whether this process is the only one, or the first of those that `accelerate launch` started."""
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
 def train(
     model: Any,
     images: np.ndarray,

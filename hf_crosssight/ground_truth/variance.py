@@ -9,6 +9,8 @@ import numpy as np
 
 from .tables import GroundTruthTable
 
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
 
 @dataclass(frozen=True)
 class VarianceShares:
@@ -28,6 +30,12 @@ class VarianceShares:
     datasets: int
 
 
+def z_scores(scores: np.ndarray) -> np.ndarray:
+    """Accuracies `[D, M]` z-scored within each dataset, NaN where there is none; 0 where all are equal."""
+    spread = np.nanstd(scores, axis=1, keepdims=True)
+    return (scores - np.nanmean(scores, axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
+
+
 def variance_shares(table: GroundTruthTable) -> VarianceShares | None:
     """Shares for the models that were measured on every dataset; `None` if that are fewer than two, or two datasets.
 
@@ -40,7 +48,7 @@ def variance_shares(table: GroundTruthTable) -> VarianceShares | None:
     spread = scores.std(1, keepdims=True)
     if models < 2 or datasets < 2 or not (spread > 0).all():
         return None
-    z = (scores - scores.mean(1, keepdims=True)) / spread
+    z = z_scores(scores)
     means = z.mean(0)
     rest = float(((z - means) ** 2).sum() / ((datasets - 1) * models))  # unbiased: one mean a model is taken out
     static = max(float(means.var()) - rest / datasets, 0.0)
@@ -75,7 +83,7 @@ class Agreement:
 def agreement(
     first: GroundTruthTable,
     second: GroundTruthTable,
-    metric: Callable[[np.ndarray, np.ndarray], float],
+    metric: Metric,
     min_models: int = 5,
 ) -> Agreement | None:
     """Agreement over the datasets on which both tables have at least `min_models` models; `None` if there is none."""
@@ -93,6 +101,21 @@ def agreement(
     return Agreement(float(np.mean(found)), len(found)) if found else None
 
 
+def ranking_similarity(table: GroundTruthTable, metric: Metric, min_models: int = 5) -> np.ndarray:
+    """How alike two datasets rank the models, `[D, D]`: 1 on the diagonal, NaN where they share too few models.
+
+    Self-transfer is left out: a model is good on its own dataset because it has seen it.
+    """
+    scores = np.where(table.self_transfer, np.nan, table.scores)
+    found = np.eye(len(scores))
+    for first in range(len(scores)):
+        for second in range(first):
+            both = np.isfinite(scores[first]) & np.isfinite(scores[second])
+            alike = metric(scores[first][both], scores[second][both]) if both.sum() >= min_models else np.nan
+            found[first, second] = found[second, first] = alike
+    return found
+
+
 def share_of_groups(table: GroundTruthTable, group_of: Mapping[str, str]) -> float | None:
     """Share of the static part that a grouping of models (their families, say) explains, corrected for its size.
 
@@ -101,11 +124,10 @@ def share_of_groups(table: GroundTruthTable, group_of: Mapping[str, str]) -> flo
     whole = np.isfinite(table.scores).all(0)
     names = [name for name, kept in zip(table.models, whole, strict=True) if kept]
     scores = table.scores[:, whole]
-    spread = scores.std(1, keepdims=True)
     groups = sorted({group_of[name] for name in names})
-    if len(names) <= len(groups) + 1 or len(groups) < 2 or not (spread > 0).all():
+    if len(names) <= len(groups) + 1 or len(groups) < 2 or not (scores.std(1) > 0).all():
         return None
-    means = ((scores - scores.mean(1, keepdims=True)) / spread).mean(0)
+    means = z_scores(scores).mean(0)
     labels = np.asarray([group_of[name] for name in names])
     within = sum(float(((means[labels == group] - means[labels == group].mean()) ** 2).sum()) for group in groups)
     total = float(((means - means.mean()) ** 2).sum())

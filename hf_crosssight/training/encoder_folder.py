@@ -25,12 +25,14 @@ from hf_crosssight.errors import UserError
 from hf_crosssight.hub.client import HubClient
 from hf_crosssight.hub.places import write_text
 from hf_crosssight.models import Arch2VecConfig, Arch2VecModel
+from hf_crosssight.pictures import require_matplotlib
 from hf_crosssight.tokens.arch2vec import encoder_id
 from hf_crosssight.tokens.byte_budget import DEFAULT_BUDGET
+from hf_crosssight.zoo.open import open_zoo
 
 from .encoder_clusters import LayerClusters, layer_clusters
 from .encoder_corpus import EncoderCorpus, read_corpus
-from .encoder_pictures import draw_clusters, draw_curves, require_matplotlib
+from .encoder_pictures import draw_clusters, draw_curves
 from .encoder_trainer import EncoderRecipe, TrainedEncoder, accelerator, train_encoder
 from .saving import without_code
 
@@ -69,13 +71,14 @@ def train_encoder_folder(
         UserError: accelerate or matplotlib is missing; the zoo has nothing to train on; `out` holds something else.
         HubError: the Hub or the network is at fault.
     """
-    accelerator()
-    require_matplotlib()
     _check_folder(out, resume)
     if resume and (out / _RECORD).is_file():
         return json.loads((out / _RECORD).read_text(encoding="utf-8"))
+    index = open_zoo(zoo, client=client, progress=progress)
+    accelerator()
+    require_matplotlib()
     length = config.input_columns - 1 if config.input_kind == "chunks" else None
-    corpus = read_corpus(zoo, chunk_length=length, budget=budget, client=client, progress=progress)
+    corpus = read_corpus(zoo, index, chunk_length=length, budget=budget, progress=progress)
     config.specs = {corpus.spec.split("/")[0]: corpus.spec}
     checkpoint = out / _CHECKPOINT
     trained = train_encoder(corpus, config, recipe=recipe, checkpoint=checkpoint, resume=resume, progress=progress)

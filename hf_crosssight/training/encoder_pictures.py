@@ -9,25 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hf_crosssight.errors import UserError
-from hf_crosssight.hub.places import atomic_file
+from hf_crosssight.pictures import new_figure, save_figure
 
 from .encoder_clusters import LayerClusters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _MOST_COLOURS = 12
 _OTHER = "#c8c8c8"
-
-
-def require_matplotlib() -> None:
-    """Raises `UserError` unless matplotlib is installed: before an hour of training, not after it."""
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise UserError("curves and clusters are drawn with matplotlib", 'pip install "hf_crosssight[train]"')
 
 
 def draw_curves(path: Path, curves: Sequence[dict[str, float]], best_epoch: int) -> None:
@@ -36,7 +26,7 @@ def draw_curves(path: Path, curves: Sequence[dict[str, float]], best_epoch: int)
     panels = [("reconstruction", "validation_reconstruction"), *(
         (name,) for name in names if name not in ("reconstruction", "validation_reconstruction")
     )]  # fmt: skip
-    figure = _figure(3.6 * len(panels), 3.2)
+    figure = new_figure(3.6 * len(panels), 3.2)
     epochs = [figures["epoch"] for figures in curves]
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for name in panel:
@@ -48,12 +38,12 @@ def draw_curves(path: Path, curves: Sequence[dict[str, float]], best_epoch: int)
         axes.set_xlabel("epoch (dotted: kept)", fontsize=9)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_clusters(path: Path, clusters: LayerClusters, title: str) -> None:
     """Projections by rows, colourings by columns, each with its silhouette."""
-    figure = _figure(6.2 * len(clusters.labels), 4.6 * len(clusters.projections) + 1.0)
+    figure = new_figure(6.2 * len(clusters.labels), 4.6 * len(clusters.projections) + 1.0)
     grid = figure.subplots(len(clusters.projections), len(clusters.labels), squeeze=False)
     for row, (projection, points) in enumerate(clusters.projections.items()):
         for axes, (colouring, labels) in zip(grid[row], clusters.labels.items(), strict=True):
@@ -63,7 +53,7 @@ def draw_clusters(path: Path, clusters: LayerClusters, title: str) -> None:
                 f"{projection} by {colouring}\nsilhouette {found:+.2f} (shuffled {chance:+.2f})", fontsize=11
             )
     figure.suptitle(f"{title}: {len(clusters.codes)} layers", fontsize=13)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _scatter(axes: Axes, points: np.ndarray, labels: Sequence[str], *, with_legend: bool) -> None:
@@ -87,17 +77,3 @@ def _scatter(axes: Axes, points: np.ndarray, labels: Sequence[str], *, with_lege
         axes.legend(
             fontsize=8, markerscale=2.2, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.03), frameon=False
         )
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)  # no display, and pyplot's global state stays as the user has it
-    return figure
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from hf_crosssight.cli.ground_truth import app
 from hf_crosssight.errors import UserError
 from hf_crosssight.ground_truth import runs
-from hf_crosssight.ground_truth.collect import collect
+from hf_crosssight.ground_truth.collect import Collected, collect
 from hf_crosssight.ground_truth.collected_table import COLUMNS, TIMED
 from hf_crosssight.ground_truth.feature_classifiers import (
     TaskFeatures,
@@ -21,15 +23,10 @@ from hf_crosssight.ground_truth.feature_classifiers import (
     ridge_predictions,
 )
 from hf_crosssight.ground_truth.labelled_images import expand_datasets, load_images, resized
-from hf_crosssight.ground_truth.model_sources import (
-    UnusableModelError,
-    find_models,
-    load_classifier,
-    trained_on,
-)
+from hf_crosssight.ground_truth.model_sources import UnusableModelError, find_models, load_classifier
 from hf_crosssight.ground_truth.recipes import make_recipe
 from hf_crosssight.ground_truth.record_store import Record, RecordStore
-from hf_crosssight.ground_truth.splits import SplitSizes, balanced_rows, draw_split
+from hf_crosssight.ground_truth.splits import SplitSizes, balanced_rows, classes_left_out, draw_split
 from hf_crosssight.ground_truth.tidy_tables import load_tidy
 
 from .small_world import write_dataset, write_resnet, write_vit
@@ -59,7 +56,11 @@ RECIPES = [make_recipe("knn"), make_recipe("head"), FULL]
 def collected(world: Path) -> Path:
     found = collect([str(world / "zoo")], [str(world / "data/acme")], world / "table", recipes=RECIPES, offline=True)
     assert found.missing == 0
-    assert found.warnings == ("acme/own: 2 images cannot be decoded and were left out",)
+    assert found.warnings[0] == "acme/own: 2 images cannot be decoded and were left out"
+    assert "acme/own: 23 training images, 24 were asked for" in found.warnings
+    assert not any("acme/shapes: 24" in warning for warning in found.warnings)
+    assert sum(found.causes.values()) == 12
+    assert found.causes["it takes images of 1 channels"] == 8
     assert found.skipped == {
         "org/text": "it is no image classifier of transformers",
         "org/pickled": "it has no safetensors file",
@@ -124,6 +125,12 @@ def test_a_model_that_cannot_be_used_is_failed_with_its_cause(collected: Path) -
 def test_self_transfer_is_marked_along_the_lineage(collected: Path) -> None:
     marked = {(row["model_id"], row["dataset_id"]) for row in rows(collected, "knn") if row["self_transfer"]}
     assert marked == {("org/first", "acme/own"), ("org/second", "acme/own")}
+
+
+def test_a_call_with_fewer_models_keeps_what_is_known_of_the_others(world: Path, collected: Path) -> None:
+    before = {recipe: rows(collected, recipe) for recipe in ("full", "head", "knn")}
+    collect([str(world / "zoo/org/second")], [str(world / "data/acme/own")], collected, recipes=[FULL], offline=True)
+    assert {recipe: rows(collected, recipe) for recipe in before} == before
 
 
 def test_the_table_is_a_dataset_that_datasets_loads(collected: Path, tmp_path: Path) -> None:
@@ -214,6 +221,28 @@ def test_out_of_memory_halves_the_batch_and_is_recorded(
     assert sizes == [24, 16, 8, 8, 8]
 
 
+def full_disk(path: Path) -> AbstractContextManager[Path]:
+    raise OSError(28, f"No space left on device: {path}")
+
+
+@pytest.mark.parametrize("what", ["pooled_features", "collected_table"])
+def test_a_full_disk_is_told_and_the_same_call_goes_on(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def again() -> Collected:
+        return collect(
+            [str(world / "zoo/org/first")], [str(world / "data/acme/shapes")], tmp_path,
+            recipes=[make_recipe("knn")], seeds=1, offline=True,
+        )  # fmt: skip
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"hf_crosssight.ground_truth.{what}.atomic_file", full_disk)
+        with pytest.raises(UserError, match=r"cannot be written.*No space left"):
+            again()
+    assert not list((tmp_path / "data").glob("*"))
+    assert again().records == 1
+
+
 # datasets
 
 
@@ -270,6 +299,16 @@ def test_fewer_images_than_asked_and_too_few_classes(tmp_path: Path) -> None:
     one = load_images(str(write_dataset(tmp_path / "one", train=12, test=6, classes=1)), 8, offline=True)
     with pytest.raises(UserError, match="1 class"):
         draw_split(one, 0)
+
+
+def test_classes_of_too_few_images_are_named(tmp_path: Path) -> None:
+    images = load_images(str(write_dataset(tmp_path / "d", train=8, test=4, classes=2)), 8, offline=True)
+    assert classes_left_out(images) == ()
+    rare = replace(images, labels=np.where(np.arange(12) == 1, 2, images.labels), class_names=("a", "b", "one image"))
+    assert classes_left_out(rare) == ("one image",)
+    only_tested = replace(images, labels=np.where(images.in_test, 2, images.labels), class_names=("a", "b", "test"))
+    assert classes_left_out(only_tested) == ("test",)
+    assert draw_split(only_tested, 0).classes.tolist() == [0, 1]
 
 
 def test_balanced_rows_give_rare_classes_all_they_have() -> None:
@@ -329,13 +368,6 @@ def test_broken_weights_are_a_reason(tmp_path: Path) -> None:
 def test_an_empty_zoo_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no model"):
         find_models([str(tmp_path)])
-
-
-def test_lineages_in_a_circle_end(tmp_path: Path) -> None:
-    for name, base in (("a", "b"), ("b", "a")):
-        write_resnet(tmp_path / "zoo" / name, card=f"base_model: {base}\ndatasets: [d-{name}]")
-    sources, _ = find_models([str(tmp_path / "zoo")])
-    assert trained_on(sources) == {"a": {"d-a", "d-b"}, "b": {"d-a", "d-b"}}
 
 
 # classifiers on features, qualities
@@ -400,6 +432,21 @@ def test_settings_that_make_no_sense(world: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "t" / "data").exists()
 
 
+def test_values_may_follow_one_another(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app(
+        ["collect", "--zoo", str(world / "zoo/org/first"), str(world / "zoo/org/second"), "--dataset",
+         str(world / "data/acme/shapes"), "--recipe", "full", "--lr", "1e-3", "1e30", "--max-train", "8", "--epochs",
+         "1", "--seeds", "1", "--out", str(tmp_path), "--offline", "--format", "json"],
+        standalone_mode=False,
+    )  # fmt: skip
+    told = json.loads(capsys.readouterr().out)
+    assert (told["results"], told["failed"], told["causes"]) == (2, 0, {})
+    assert told["warnings"] == []
+    assert {row["trials"] for row in rows(tmp_path, "full")} == {2}
+    with pytest.raises(Exception, match="extra argument"):
+        app(["make-zoo", "--out", str(tmp_path), "here"], standalone_mode=False)
+
+
 def test_the_commands_tell_what_they_did(world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     app(
         ["collect", "--zoo", str(world / "zoo"), "--model", "org/first", "--dataset", str(world / "data/acme/shapes"),
@@ -433,6 +480,21 @@ def test_class_subsets_are_measured_and_not_copied(world: Path, tmp_path: Path) 
     assert {row["train_images"] for row in ridge} <= set(range(20, 32))
     assert all(0 <= row["accuracy"] <= 1 for row in ridge)
     assert list(load_tidy(tmp_path)) == ["knn-subsets", "ridge-subsets"]
+
+
+def test_more_subsets_hold_the_fewer(world: Path, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    for count in (2, 3, 1):
+        collect(
+            [str(world / "zoo/org/first")], [str(world / "data/acme/shapes")], tmp_path, recipes=[], subsets=count,
+            offline=True,
+        )  # fmt: skip
+    found = pq.read_table(tmp_path / "data" / "knn-subsets.parquet").to_pylist()
+    assert [row["dataset_id"] for row in found] == [f"acme/shapes#00{number}" for number in range(3)]
+    with RecordStore(tmp_path) as store:
+        two, three = (next(r for r in store if r["protocol"] == f"{n} subsets of seed 0") for n in (2, 3))
+    assert two["accuracies"]["knn-subsets"] == three["accuracies"]["knn-subsets"][:2]
 
 
 def test_subset_tasks_and_their_accuracies(world: Path) -> None:

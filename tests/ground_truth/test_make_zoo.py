@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from safetensors import SafetensorError
 
 from hf_crosssight.errors import UserError
 from hf_crosssight.ground_truth import make_zoo as module
 from hf_crosssight.ground_truth.architectures import BATCH_NORM_MOMENTUM, FAMILIES, MAX_PARAMS, Design, build
-from hf_crosssight.ground_truth.make_zoo import make_zoo
-from hf_crosssight.ground_truth.model_sources import find_models, load_classifier, trained_on
+from hf_crosssight.ground_truth.make_zoo import MadeZoo, make_zoo
+from hf_crosssight.ground_truth.model_sources import find_models, load_classifier
+from hf_crosssight.ground_truth.training_data import stated_origin, trained_on
 from hf_crosssight.ground_truth.training_loop import (
     Normalisation,
     Schedule,
@@ -214,7 +216,7 @@ def test_members_are_repositories_that_transformers_loads(zoo: Path) -> None:
     assert [source.id for source in sources] == ["org/child", "org/grandchild", "org/root"]
     assert reasons == {}
     assert load_classifier(sources[0], classes=5, seed=0).side == 32
-    assert trained_on(sources) == {
+    assert trained_on({source.id: stated_origin(source.folder) for source in sources}) == {
         "org/root": {"acme/one"}, "org/child": {"acme/one", "acme/two"}, "org/grandchild": {"acme/one", "acme/two"}
     }  # fmt: skip
 
@@ -286,6 +288,40 @@ def test_what_is_whole_stays_and_what_is_half_made_is_made_again(zoo: Path, data
     assert (out / "org/grandchild/model.safetensors").read_bytes() == (
         zoo / "org/grandchild/model.safetensors"
     ).read_bytes()
+
+
+def test_chosen_members_come_with_their_ancestors(data: Path, tmp_path: Path) -> None:
+    def make(*only: str) -> MadeZoo:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "plan_zoo", lambda *_, **__: MEMBERS)
+            return make_zoo([str(data / "acme")], tmp_path, only=only, organisation="org", offline=True)
+
+    assert make("child").made == ("root", "child")
+    assert make("root", "grandchild").made == ("grandchild",)
+    with pytest.raises(UserError, match="no member 'uncle'"):
+        make("uncle")
+
+
+def test_a_full_disk_leaves_nothing_half_made(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(module, "plan_zoo", lambda *_, **__: MEMBERS[:1])
+    monkeypatch.setattr(module, "_save", no_space)
+    with pytest.raises(UserError, match=r"cannot be written.*No space left"):
+        make_zoo([str(data / "acme")], tmp_path, organisation="org", offline=True)
+    assert list((tmp_path / "org").iterdir()) == list((tmp_path / ".partial").glob("*")) == []
+
+
+def test_a_member_that_does_not_train_is_told(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setattr(module, "plan_zoo", lambda *_, **__: [replace(MEMBERS[0], learning_rate=1e35)])
+    with pytest.raises(UserError, match="root does not train: the loss is"):
+        make_zoo([str(data / "acme")], tmp_path, organisation="org", offline=True)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be made"):
+        make_zoo([str(data / "acme")], tmp_path / "file", organisation="org", offline=True)
 
 
 def test_a_zoo_of_another_seed_is_not_mixed_in(zoo: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
