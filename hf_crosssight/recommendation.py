@@ -28,12 +28,16 @@ class Recommendation:
         tier (`int`): models of one tier cannot be told apart; 1 is the best.
         in_shortlist (`bool`, *optional*): `None` until a ranker brings a calibrated shortlist.
         score_static (`float`): what the model is worth on any dataset.
-        score_dataset (`float`): what this dataset adds; `score_static + score_dataset == score`.
+        score_dataset (`float`): what this dataset adds; `score_static + score_dataset == score` without refinement.
         seen_in_training (`bool`): whether results of this very model trained the ranker.
         params (`int`, *optional*), license (`str`, *optional*): facts of the model.
         views (`tuple[str, ...]`): what the ranker read of the model.
         hardware (`dict`, *optional*): figures on a device; `None` when no device was asked for.
         why (`tuple[str, ...]`): reasons, each a sentence that can be checked.
+        score_evidence (`float`, *optional*): what running the model on the images adds to the score; `None` unless
+            some models were run (`refine`).
+        refinement (`dict`, *optional*): of a model among the best K: `rank_before`, `score_before`, `evidence` (score
+            by method, `None` if it could not be run), `reason` (why not), `revision` (commit that was run).
     """
 
     rank: int
@@ -51,6 +55,8 @@ class Recommendation:
     views: tuple[str, ...]
     hardware: dict[str, Any] | None
     why: tuple[str, ...]
+    score_evidence: float | None = None
+    refinement: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: plain lists instead of tuples."""
@@ -67,6 +73,8 @@ class Ranking(Sequence[Recommendation]):
         shortlist (`dict`, *optional*): calibrated shortlist, `None` until a ranker brings calibration.
         timing_s (`dict[str, float]`): seconds per step.
         warnings (`tuple[str, ...]`): what the user should know about the dataset, the zoo or the result.
+        refinement (`dict`, *optional*): how the best K were refined: `k`, `rule`, `run`, `not_run`, `weights`,
+            `fitted_on`; `None` without refinement.
     """
 
     recommendations: tuple[Recommendation, ...]
@@ -76,6 +84,7 @@ class Ranking(Sequence[Recommendation]):
     shortlist: dict[str, Any] | None
     timing_s: dict[str, float]
     warnings: tuple[str, ...] = ()
+    refinement: dict[str, Any] | None = None
 
     @overload
     def __getitem__(self, index: int) -> Recommendation: ...
@@ -98,6 +107,7 @@ class Ranking(Sequence[Recommendation]):
             "ranker": self.ranker,
             "zoo": self.zoo,
             "shortlist": self.shortlist,
+            "refinement": self.refinement,
             "recommendations": [item.to_dict() for item in self.recommendations],
             "warnings": list(self.warnings),
             "timing_s": self.timing_s,
@@ -109,6 +119,7 @@ class Ranking(Sequence[Recommendation]):
         for item in self.recommendations:
             row = item.to_dict()
             row.pop("hardware")
+            row.pop("refinement")
             row["views"] = " ".join(item.views)
             row["why"] = "; ".join(item.why)
             flat.append(row)

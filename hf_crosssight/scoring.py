@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,12 +20,16 @@ SIGMAS = 1.6448536269514722
 
 @dataclass(frozen=True)
 class Scores:
-    """What the ranker says of every candidate, each array float64 `[candidates]`; static + dataset = score."""
+    """What is said of every candidate, each array float64 `[candidates]`; static + dataset + evidence = score.
+
+    `evidence` is what running the best candidates added; `None` where none was run.
+    """
 
     score: np.ndarray
     spread: np.ndarray
     static: np.ndarray
     dataset: np.ndarray
+    evidence: np.ndarray | None = None
 
     @property
     def low(self) -> np.ndarray:
@@ -34,6 +38,10 @@ class Scores:
     @property
     def high(self) -> np.ndarray:
         return self.score + SIGMAS * self.spread
+
+    def with_evidence(self, added: np.ndarray) -> Scores:
+        """The same with measured evidence `[candidates]` added to the scores; intervals move along."""
+        return replace(self, score=self.score + added, evidence=added)
 
 
 def score_candidates(model: CrossSightModel, dataset_tokens: np.ndarray, zoo: ZooIndex) -> Scores:

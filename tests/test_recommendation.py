@@ -45,9 +45,11 @@ def test_json_has_the_fields_that_scripts_read():
     ranking = json.loads(json.dumps(make_ranking().to_dict()))
     assert ranking["schema_version"] == 1
     assert ranking["shortlist"] is None
+    assert ranking["refinement"] is None
     assert set(ranking["recommendations"][0]) == {
         "rank", "model_id", "score", "score_low", "score_high", "tier", "in_shortlist", "score_static",
         "score_dataset", "seen_in_training", "params", "license", "views", "hardware", "why",
+        "score_evidence", "refinement",
     }  # fmt: skip
     assert ranking["recommendations"][1]["params"] is None
 
