@@ -150,16 +150,19 @@ def picture_command(
     table: Annotated[Path, typer.Argument(help="Folder of a collected table.")],
     format: _FormatOption = Format.auto,
 ) -> None:
-    """Draw a table: heat map, shares of variance, similarity of datasets; its card shows the pictures."""
+    """Draw a table: heat map, shares of variance, similarity of datasets; its card shows pictures and figures."""
     from hf_crosssight.evaluation.metrics import weighted_tau
     from hf_crosssight.ground_truth.table_pictures import draw_pictures
     from hf_crosssight.ground_truth.tidy_tables import load_tidy
+    from hf_crosssight.hub.places import write_text
     from hf_crosssight.pictures import require_matplotlib
+    from hf_crosssight.publishing.ground_truth import card_of
 
     require_matplotlib()
     if not table.is_dir():
         raise UserError(f"{table} is no folder", "Name the --out of ground-truth collect.")
     drawn = draw_pictures(load_tidy(table), table, weighted_tau)
+    write_text(table / "README.md", card_of(table))
     print_record({"pictures": [str(path) for path in drawn]}, format)
 
 

@@ -10,7 +10,7 @@ from ..errors import UserError
 from ..hub.card_templates import CARD
 from ..hub.places import atomic_file, write_text
 from .record_store import Record, RecordStore
-from .table_card import table_card
+from .table_card import pictures_in, table_card
 from .training_data import StatedOrigin, is_among, trained_on
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _write(folder: Path, results: list[Record], subsets: list[Record]) -> None:
             table = to_table([row for row in rows if row["recipe"] == recipe])
             with atomic_file(folder / files[recipe]) as temporary:
                 pq.write_table(table, temporary, compression="zstd")
-    write_text(folder / CARD, table_card([*results, *subsets], files, str(folder)))
+    write_text(folder / CARD, table_card([*results, *subsets], files, str(folder), pictures=pictures_in(folder)))
 
 
 def subset_rows(store: Iterable[Record]) -> list[Record]:

@@ -18,6 +18,16 @@ RECIPES = {
 }
 """What `collect` does, by recipe; the first of them that a table has is its default configuration."""
 
+CAPTIONS = {
+    "heat_map.png": "Accuracy of each model (column) on each dataset (row), z-scored within the dataset",
+    "variance.png": "Shares of variance: good everywhere (static), on this dataset (interaction), by chance (noise)",
+    "similarity.png": "Which datasets rank the models alike, beside a similarity of datasets that was set by hand",
+}
+"""What is to be seen on each of the pictures that `table_pictures` draws."""
+
+PICTURES = "pictures"
+"""Their folder in the repository of a table."""
+
 _TEMPLATE = "ground_truth.md"
 
 
@@ -27,6 +37,7 @@ def table_card(
     name: str,
     licence: str | None = "apache-2.0",
     figures: Iterable[Sequence[str]] = (),
+    pictures: Iterable[str] = (),
 ) -> str:
     """The README of a table.
 
@@ -36,6 +47,7 @@ def table_card(
         name (`str`): Hub id or folder to load it from.
         licence (`str`, *optional*): Hub identifier.
         figures: a row a recipe: its name, static part, interaction, noise, agreement of two seeds, ceiling.
+        pictures: paths in the repository, of those that `table_pictures` draws.
     """
     from huggingface_hub import DatasetCardData
 
@@ -56,9 +68,15 @@ def table_card(
         "datasets": sorted({plain(row.get("of_dataset") or row["dataset_id"]) for row in rows}),
         "recipes": [_summary(recipe, [row for row in rows if recipe_of(row) == recipe]) for recipe in recipes],
         "figures": [list(map(plain, row)) for row in figures],
+        "pictures": [(CAPTIONS[Path(path).name], path) for path in pictures],
         "carbon": _carbon(rows),
     }
     return dataset_card(_TEMPLATE, data, fields)
+
+
+def pictures_in(folder: Path) -> list[str]:
+    """Paths in the repository of those pictures that have been drawn."""
+    return [f"{PICTURES}/{name}" for name in CAPTIONS if (folder / PICTURES / name).is_file()]
 
 
 def recipe_of(row: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..pictures import new_figure, save_figure
+from .table_card import PICTURES
 from .tables import GroundTruthTable
 from .thesis_scores import Similarity, thesis_similarity
 from .variance import Metric, ranking_similarity, variance_shares, z_scores
@@ -20,14 +21,6 @@ from .variance import Metric, ranking_similarity, variance_shares, z_scores
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FOLDER = "pictures"
-CAPTIONS = {
-    "heat_map.png": "Accuracy of each model (column) on each dataset (row), z-scored within the dataset.",
-    "variance.png": "Static part (a model is good everywhere), interaction (it depends on the dataset) and noise "
-    "between seeds, as shares of the variance.",
-    "similarity.png": "Left: which datasets rank the models alike (weighted tau, self-transfer left out). "
-    "Right: the thesis' similarity of datasets, set by hand.",
-}
 _MOST_NAMES = 45
 _SHARES = ("static", "interaction", "noise")
 
@@ -53,10 +46,10 @@ def draw_pictures(tables: Mapping[str, GroundTruthTable], folder: Path, metric: 
     }
     try:
         for name, figure in drawn.items():
-            save_figure(figure, folder / FOLDER / name)
+            save_figure(figure, folder / PICTURES / name)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error}", "Free space or copy the table first.") from error
-    return [folder / FOLDER / name for name in drawn]
+    return [folder / PICTURES / name for name in drawn]
 
 
 def _ranks(table: GroundTruthTable) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from hf_crosssight.errors import UserError
 from hf_crosssight.evaluation.ceiling import ceilings
-from hf_crosssight.ground_truth.table_card import recipe_of, table_card
+from hf_crosssight.ground_truth.table_card import pictures_in, recipe_of, table_card
 from hf_crosssight.ground_truth.tidy_tables import load_tidy, read_rows
 from hf_crosssight.ground_truth.variance import variance_shares
 from hf_crosssight.hub.card_templates import CARD
@@ -23,7 +23,8 @@ from hf_crosssight.publishing.repository import Repository
 if TYPE_CHECKING:
     from hf_crosssight.ground_truth.tables import GroundTruthTable
 
-_DATA = ("data/*.parquet",)
+Row = dict[str, Any]
+_REPLACED = ("data/*.parquet", "pictures/*.png")
 
 
 def ground_truth_repository(table: Path, name: str, *, license: str | None = None) -> Repository:
@@ -39,19 +40,37 @@ def ground_truth_repository(table: Path, name: str, *, license: str | None = Non
     """
     if not table.exists():
         raise UserError(f"there is no table {table}", "Name a folder of `collect`, or CSV or Parquet files.")
-    licence = licence_for(table, license)
-    rows = list(read_rows(table))
-    figures = [_figures(recipe, one) for recipe, one in load_tidy(table).items()]
-    by_recipe: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_recipe.setdefault(recipe_of(row), []).append(row)
-    paths = {recipe: f"data/{_file_name(recipe)}.parquet" for recipe in sorted(by_recipe)}
+    by_recipe = _by_recipe(table)
+    paths = _paths(by_recipe)
     files: dict[str, bytes | Path] = {}
     for recipe, path in paths.items():
         held = table / path
         files[path] = held if held.is_file() else _parquet(by_recipe[recipe])
-    files[CARD] = table_card(rows, paths, name, licence, figures).encode()
-    return Repository("dataset", files, _DATA)
+    files |= {path: table / path for path in pictures_in(table)}
+    files[CARD] = _card(table, by_recipe, name, licence_for(table, license)).encode()
+    return Repository("dataset", files, _REPLACED)
+
+
+def card_of(table: Path) -> str:
+    """The card of a table where it lies, with its figures and the pictures that have been drawn."""
+    return _card(table, _by_recipe(table), str(table), licence_for(table, None))
+
+
+def _card(table: Path, by_recipe: Mapping[str, list[Row]], name: str, licence: str | None) -> str:
+    figures = [_figures(recipe, one) for recipe, one in load_tidy(table).items()]
+    rows = [row for recipe in sorted(by_recipe) for row in by_recipe[recipe]]
+    return table_card(rows, _paths(by_recipe), name, licence, figures, pictures_in(table))
+
+
+def _by_recipe(table: Path) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in read_rows(table):
+        found.setdefault(recipe_of(row), []).append(row)
+    return found
+
+
+def _paths(recipes: Iterable[str]) -> dict[str, str]:
+    return {recipe: f"data/{_file_name(recipe)}.parquet" for recipe in sorted(recipes)}
 
 
 def _file_name(recipe: str) -> str:

@@ -14,6 +14,7 @@ from hf_crosssight.evaluation.metrics import weighted_tau
 from hf_crosssight.ground_truth.table_pictures import draw_pictures, heat_map, similarities, variance_bars
 from hf_crosssight.ground_truth.tables import GroundTruthTable
 from hf_crosssight.ground_truth.variance import ranking_similarity, z_scores
+from hf_crosssight.publishing.ground_truth import ground_truth_repository
 
 
 def table(scores: np.ndarray, self_transfer: np.ndarray | None = None) -> GroundTruthTable:
@@ -68,10 +69,16 @@ def test_bars_sum_to_one() -> None:
 def test_the_command_writes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [f"org/m{m},org/d{d},{0},{SCORES[d, m]}" for d in range(3) for m in range(6)]
     (tmp_path / "t.csv").write_text("\n".join(["model_id,dataset_id,seed,accuracy", *rows]))
+    (tmp_path / "README.md").write_text("---\nlicense: cc-by-4.0\n---\n")
     app(["picture", str(tmp_path), "--format", "json"], standalone_mode=False)
     told = [Path(path) for path in json.loads(capsys.readouterr().out)["pictures"]]
     assert [path.name for path in told] == ["heat_map.png", "variance.png", "similarity.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in told)
+    card = (tmp_path / "README.md").read_text()
+    assert all(f"](pictures/{path.name})" in card for path in told)
+    repository = ground_truth_repository(tmp_path, "org/table")
+    assert [name for name in repository.files if name.startswith("pictures/")] == [f"pictures/{p.name}" for p in told]
+    assert b"](pictures/heat_map.png)" in repository.files["README.md"]
 
 
 def test_too_little_to_draw_is_told(tmp_path: Path) -> None:
