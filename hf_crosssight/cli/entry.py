@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hf_crosssight import __version__, registration
-from hf_crosssight.cli import env, ground_truth, hardware, rank, train, zoo
+from hf_crosssight.cli import env, ground_truth, hardware, publish, rank, train, zoo
 from hf_crosssight.cli.output import print_error
 from hf_crosssight.errors import CrossSightError, UserError
 
@@ -33,6 +33,7 @@ app.add_typer(zoo.app, name="zoo")
 app.add_typer(ground_truth.app, name="ground-truth")
 app.add_typer(train.app, name="train")
 app.add_typer(hardware.app, name="hardware")
+app.add_typer(publish.app, name="publish")
 app.command("env", epilog=env.EXAMPLES)(env.env_command)
 
 
@@ -86,7 +87,10 @@ def _fail(error: CrossSightError, *, debug: bool = False) -> int:
 
 def _command_of(arguments: list[str]) -> str:
     """The commands named before the first option, so that a hint shows the right help page."""
-    nouns = {"zoo": zoo.app, "ground-truth": ground_truth.app, "train": train.app, "hardware": hardware.app}
+    nouns = {
+        "zoo": zoo.app, "ground-truth": ground_truth.app, "train": train.app, "hardware": hardware.app,
+        "publish": publish.app,
+    }  # fmt: skip
     known = {"rank": (), "env": ()} | {n: tuple(c.name for c in a.registered_commands) for n, a in nouns.items()}
     if not arguments or arguments[0] not in known:
         return ""
