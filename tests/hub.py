@@ -128,6 +128,8 @@ class LoopbackHub:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with the usual 5, connections of sixteen readers wait for a second attempt
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that leaves in the middle is no error of the Hub's; all others are told."""
         if not isinstance(sys.exception(), ConnectionError):

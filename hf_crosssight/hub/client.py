@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +16,7 @@ from typing import Any
 
 from hf_crosssight.errors import HubError, UserError
 
-from .busy import pause_before_retry
+from .busy import patient_get
 from .cache import cached_file, cached_repo, remember
 from .direct import DirectConnections
 from .failures import endpoint, go_online, hub_failures, not_cached, offline, persistently
@@ -31,7 +30,7 @@ from .resolved import RepoFile, RepoType, ResolvedRepo, from_answer
 logger = logging.getLogger(__name__)
 
 RETRIES = 3
-"""How often a look-up is repeated when the Hub is busy or slow."""
+"""How often a download is repeated when the Hub is busy or slow."""
 
 _REMOTE_FILES = 512
 """Files whose addresses are remembered, the latest ones."""
@@ -232,28 +231,11 @@ class HubClient:
         """The info route's answer. One retry policy for all routes: huggingface_hub's own methods have none here."""
         from urllib.parse import quote
 
-        from huggingface_hub import constants
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_backoff, httpx
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
         url = f"{endpoint()}/api/{repo_type}s/{name}" + (f"/revision/{quote(revision, safe='')}" if revision else "")
-        with hub_failures(subject):
-            for attempt in range(RETRIES + 1):
-                response = http_backoff(
-                    "GET",
-                    url,
-                    params={"blobs": "true"},
-                    headers=build_hf_headers(token=self.token),
-                    timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-                    max_retries=RETRIES,
-                    base_wait_time=0.5,
-                    # Not ConnectError: a machine without network should hear of it at once.
-                    retry_on_exceptions=(httpx.TimeoutException, httpx.ReadError, httpx.RemoteProtocolError),
-                    retry_on_status_codes=(),
-                )
-                pause = pause_before_retry(response, attempt, RETRIES, subject)
-                if pause is None:
-                    break
-                time.sleep(pause)
+        headers = build_hf_headers(token=self.token)
+        with hub_failures(subject), patient_get(f"{url}?blobs=true", headers, subject, look_up=True) as response:
             hf_raise_for_status(response)
         try:
             return response.json()

@@ -46,13 +46,13 @@ def persistently(call: Callable[[], T], retries: int) -> T:
         try:
             return call()
         except Exception as error:
-            if not _may_pass(error):
+            if not may_pass(error):
                 raise
             time.sleep(0.5 * 2**attempt)
     return call()
 
 
-def _may_pass(error: Exception) -> bool:
+def may_pass(error: Exception) -> bool:
     """Whether to ask again. Not where no connection comes about: who has no network should hear of it at once."""
     from huggingface_hub import errors
     from huggingface_hub.utils import httpx
@@ -61,8 +61,20 @@ def _may_pass(error: Exception) -> bool:
         # Look-ups (HEAD) have been repeated by huggingface_hub before they raise.
         return error.response.request.method != "HEAD" and error.response.status_code in (408, 429, 500, 502, 503, 504)
     if isinstance(error, httpx.TransportError):
-        return not isinstance(error, httpx.ConnectError | httpx.ProxyError | httpx.UnsupportedProtocol)
-    return _is_of_wrong_length(error)
+        return not (found_nobody(error) or isinstance(error, httpx.UnsupportedProtocol))
+    return _is_of_wrong_length(error) or _is_of_closed_client(error)
+
+
+def found_nobody(error: BaseException) -> bool:
+    """Whether no connection came about."""
+    from huggingface_hub.utils import httpx
+
+    return isinstance(error, httpx.ConnectError | httpx.ProxyError)
+
+
+def _is_of_closed_client(error: BaseException) -> bool:
+    """huggingface_hub closes the client of all threads where a download of its own finds no connection."""
+    return isinstance(error, RuntimeError) and "client has been closed" in str(error)
 
 
 def _is_of_wrong_length(error: BaseException) -> bool:
@@ -87,6 +99,8 @@ def explain(error: Exception, subject: str) -> CrossSightError | None:
     if isinstance(error, httpx.TimeoutException):
         return HubError(f"{endpoint()} did not answer in time for {subject}.", _RETRY)
     if isinstance(error, httpx.HTTPError | httpx.InvalidURL | httpx.StreamError):
+        return no_network(subject, error)
+    if _is_of_closed_client(error):
         return no_network(subject, error)
     if isinstance(error, errors.FileMetadataError):
         return HubError(f"{endpoint()} does not answer as a Hub for {subject}.", "Check HF_ENDPOINT and any proxy.")

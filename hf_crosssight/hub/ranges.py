@@ -85,6 +85,8 @@ class RangeReader:
                 return
             if attempt:
                 time.sleep(0.2 * 2 ** (attempt - 1))
+            if self._stopped():
+                raise CancelledError
             failure = self._request(piece, later)
         if piece.missing:
             raise HubError(
@@ -96,8 +98,7 @@ class RangeReader:
         from huggingface_hub.utils import httpx
 
         first = piece.start + piece.filled
-        with self._file.open(first, piece.stop) as response:
-            # What breaks while the body is read must not reach the back-off, see `patient_get`.
+        with self._file.open(first, piece.stop, self._stopped) as response:
             try:
                 if isinstance(response, DirectAnswer):
                     self._take_directly(response, piece)

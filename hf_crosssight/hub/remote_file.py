@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,10 +64,11 @@ class RemoteFile:
         self._etags: dict[str, str] = {}
 
     @contextmanager
-    def open(self, start: int, stop: int) -> Iterator[Any]:
+    def open(self, start: int, stop: int, stopped: Callable[[], bool] = lambda: False) -> Iterator[Any]:
         """The answer to a request for bytes `[start, stop)`: 206 with just these, or 200 with the whole file.
 
-        Transport errors of the body must be caught inside the `with`, see `patient_get`.
+        Args:
+            stopped (`Callable`, *optional*): see `patient_get`.
 
         Raises:
             UserError: the file ends before `stop`.
@@ -86,18 +87,19 @@ class RemoteFile:
                     self._check_range(answer, start, stop)
                     yield answer
                     return
-        with self._ask(start, stop, wanted) as response:
+        with self._ask(start, stop, wanted, stopped) as response:
             yield response
 
     @contextmanager
-    def _ask(self, start: int, stop: int, wanted: dict[str, str]) -> Iterator[Any]:
+    def _ask(self, start: int, stop: int, wanted: dict[str, str], stopped: Callable[[], bool]) -> Iterator[Any]:
         """`open` by huggingface_hub's client, with its redirects and retries."""
         from huggingface_hub.utils import hf_raise_for_status
 
         for renewal in range(_RENEWALS + 1):
             with ExitStack() as alone:
                 location = self._where(alone)
-                with patient_get(location.url, {**location.headers, **wanted}, self.subject) as response:
+                headers = {**location.headers, **wanted}
+                with patient_get(location.url, headers, self.subject, stopped=stopped) as response:
                     if not location.own and response.status_code in _EXPIRED and renewal < _RENEWALS:
                         self._forget(location)
                         continue

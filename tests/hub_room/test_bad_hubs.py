@@ -4,6 +4,7 @@ import json
 import os
 import struct
 import time
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from safetensors.torch import save_file
 
 from hf_crosssight.errors import CrossSightError, HubError, UserError
 from hf_crosssight.hub import HubClient
+from hf_crosssight.hub.ranges import RangeReader
+from hf_crosssight.hub.remote_file import RemoteFile
 from hf_crosssight.hub.safetensors import SafetensorsError
 from hf_crosssight.hub.weight_files import TensorBlock, folder_weights, repo_weights
 from tests.hub import Fault
@@ -169,7 +172,7 @@ def test_a_hub_that_sends_a_byte_now_and_then_is_given_up(hub, files, monkeypatc
 @pytest.fixture
 def no_pause_in_the_client(monkeypatch):
     """Pauses between attempts are short; the Hub's own are not."""
-    for module in ("huggingface_hub.utils._http", "hf_crosssight.hub.ranges", "hf_crosssight.hub.busy"):
+    for module in ("hf_crosssight.hub.ranges", "hf_crosssight.hub.busy"):
         monkeypatch.setattr(f"{module}.time", _Quick)
 
 
@@ -270,6 +273,39 @@ def test_a_pass_that_would_be_too_long_is_refused(hub, files, monkeypatch):
         read(files)
 
 
+# -- one client for all threads ---------------------------------------------------------------------------------------
+
+
+def test_a_dead_hub_leaves_the_requests_to_others_alone(hub, files, no_pause):
+    """huggingface_hub's back-off closes the client that all threads share where it finds nobody."""
+    from huggingface_hub.utils import get_session
+
+    shared = get_session()
+    with pytest.raises(HubError, match="Cannot reach"):
+        RangeReader(RemoteFile("http://127.0.0.1:9/x", {}, "x"), lambda size: None).read([(0, 9)])
+    assert get_session() is shared
+    assert not shared.is_closed
+    assert len(read(files)) == 6
+
+
+def test_a_client_that_was_closed_meanwhile_is_replaced(hub, folder, files, no_pause, monkeypatch):
+    """A download of huggingface_hub's own closes it, between taking the client and asking."""
+    from huggingface_hub import close_session, utils
+
+    taken, get_session = [], utils.get_session
+
+    def closed_at_first():
+        taken.append(get_session())
+        if len(taken) % 2:
+            close_session()
+        return taken[-1]
+
+    monkeypatch.setattr(utils, "get_session", closed_at_first)
+    assert HubClient().resolve("acme/tiny-resnet").id == "acme/tiny-resnet"
+    for found, wanted in zip(read(files), expected(folder), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
 # -- leaving early ----------------------------------------------------------------------------------------------------
 
 
@@ -285,6 +321,19 @@ def test_who_stops_reading_stops_the_requests(hub, folder):
     seen = client.bytes_read
     time.sleep(0.2)
     assert client.bytes_read == seen
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(cut_after=0)])
+def test_who_is_told_to_stop_asks_no_more(hub, files, no_pause, fault):
+    """Readers of a stream that has failed must not go on trying in the background."""
+    hub.faults.add(WEIGHTS, fault, times=ALWAYS)
+    client, before = HubClient(), len(hub.requests)
+    reader = client.reader(
+        client.resolve("acme/tiny-resnet"), "model.safetensors", lambda: len(hub.requests) > before + 1
+    )
+    with pytest.raises(CancelledError):
+        reader.read_part(0, 100)
+    assert [request.path.endswith("safetensors") for request in hub.requests[before:]] == [False, True]
 
 
 @pytest.mark.parametrize("values", [[float("nan")], [float("inf"), 1.0], []])

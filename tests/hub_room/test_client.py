@@ -185,7 +185,7 @@ def test_a_hub_that_does_not_answer_in_time_is_a_hub_error(hub, monkeypatch):
     repo = client.resolve("acme/tiny-resnet")
     hub.faults.add("/api/models/*", Fault(delay=0.3), times=1)
     assert client.resolve("acme/tiny-resnet") == repo
-    monkeypatch.setattr("hf_crosssight.hub.client.RETRIES", 0)
+    monkeypatch.setattr("hf_crosssight.hub.busy.RETRIES", 0)
     hub.faults.add("/api/models/*", Fault(delay=0.3), times=1)
     with pytest.raises(HubError, match="did not answer in time"):
         client.resolve("acme/tiny-resnet")
