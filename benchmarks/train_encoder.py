@@ -17,11 +17,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from transformers.utils import logging as transformers_logging
 
 from hf_crosssight.evaluation.stated_accuracy import stated_accuracy
 from hf_crosssight.evaluation.view_probes import usable_classes
@@ -42,6 +44,8 @@ Features = dict[str, np.ndarray]
 def main() -> int:
     options = _options()
     torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", module="sklearn")  # folds without a class, fits that stop early
+    transformers_logging.disable_progress_bar()
     corpora = {"default": _read(options.zoo, None), "thesis": _read(options.zoo, 1024)}
     known = set(corpora["thesis"].ids)
     corpora["default"] = corpora["default"].take(np.array([m in known for m in corpora["default"].ids]).nonzero()[0])
@@ -226,7 +230,7 @@ def _class_probe(
     from sklearn.preprocessing import StandardScaler
 
     def predict(fold: int, rest: np.ndarray, held: np.ndarray) -> np.ndarray:
-        pipe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+        pipe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
         width = features[fold][name].shape[1]
         grid = {"logisticregression__C": [1 / (p * max(width / 32, 1)) for p in (0.1, 1.0, 10.0)]}
         kin = np.unique([lineages[row] for row in rest], return_inverse=True)[1]

@@ -17,7 +17,6 @@ import numpy as np
 
 from hf_crosssight.errors import CrossSightError, UserError
 from hf_crosssight.ground_truth.lineage import lineage_folds, lineages, root_of
-from hf_crosssight.hub.client import HubClient
 from hf_crosssight.hub.weight_files import WeightFiles, folder_weights
 from hf_crosssight.tokens.byte_budget import DEFAULT_BUDGET
 from hf_crosssight.tokens.tensor_kinds import KINDS
@@ -100,26 +99,26 @@ class EncoderCorpus:
 
 def read_corpus(
     zoo: str | Path,
+    index: ZooIndex | None = None,
     *,
     chunk_length: int | None = None,
     budget: int = DEFAULT_BUDGET,
-    client: HubClient | None = None,
     progress: Progress | None = None,
 ) -> EncoderCorpus:
     """The corpus of a zoo.
 
     Args:
         zoo (`str` or `Path`): folder of model repositories; for tensor tokens an index or its Hub id too.
+        index (`ZooIndex`, *optional*): the same, if it has been opened.
         chunk_length (`int`, *optional*): values of a chunk; tensor tokens are read if it is not given.
         budget (`int`, defaults to 8 MiB): bytes to read of a model.
-        client (`HubClient`, *optional*): for the index of a Hub id.
         progress (*optional*): called as `progress(step, done, total)`.
 
     Raises:
         UserError: there is no such zoo, or no model of it has weights that can be read.
         HubError: the Hub or the network is at fault.
     """
-    index = open_zoo(zoo, client=client, progress=progress)
+    index = index or open_zoo(zoo, progress=progress)
     if not Path(zoo).is_dir() or is_index(zoo):
         return _from_index(index, chunk_length)
     records, found, skipped = [], [], list(index.skipped)
