@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from tests.hub_faults import Request
-from tests.hub_folder import KINDS, LFS_SIZE, LFS_SUFFIXES, Refused, Repository, StoredFile, front_matter_error
+from tests.hub_folder import (
+    KINDS,
+    LFS_SIZE,
+    LFS_SUFFIXES,
+    Refused,
+    Repository,
+    StoredFile,
+    front_matter_error,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from tests.hub import LoopbackHub
@@ -199,7 +208,11 @@ class Routes(BaseHTTPRequestHandler):
             return self._json(answer | {"error": "You already created this repo"}, status=409)
         if kind not in KINDS or ".." in repo_id or repo_id.count("/") != 1:
             raise Refused(400, "", f"bad id {repo_id}")
-        (self.hub.folder.root / kind / repo_id).mkdir(parents=True)
+        if kind == "spaces" and asked.get("sdk") not in ("gradio", "docker", "static"):
+            raise Refused(400, "", "a Space needs an sdk")
+        if asked.get("private") or asked.get("visibility") == "private":
+            self.hub.private[repo_id] = {str(self.user)}
+        write_whole(self.hub.folder.root / kind / repo_id / ".gitattributes", b"*.safetensors filter=lfs\n")
         return self._json(answer)
 
     def _preupload(self) -> None:
@@ -227,7 +240,10 @@ class Routes(BaseHTTPRequestHandler):
 
     def _commit(self, repository: Repository) -> None:
         operations = [json.loads(line) for line in self.content.splitlines() if line.strip()]
+        parent = next((one["value"].get("parentCommit") for one in operations if one["key"] == "header"), None)
         with self.hub.write_lock:
+            if parent not in (None, repository.sha()):
+                raise Refused(412, "", "The repository has been changed since that commit")
             sha = repository.commit(operations, self.hub.uploads)
         prefix = "" if repository.kind == "models" else f"{repository.kind}/"
         url = f"{self.hub.url}/{prefix}{repository.id}/commit/{sha}"

@@ -98,8 +98,8 @@ def publish(
         if dry_run:
             return Published(repo_id, repository.kind, url, revision, created, False, changes)
         if created:
-            api.create_repo(
-                repo_id, repo_type=repository.kind, private=private, exist_ok=True, space_sdk=repository.sdk
+            api.create_repo(  # not private: as the owner's settings have it
+                repo_id, repo_type=repository.kind, private=private or None, exist_ok=True, space_sdk=repository.sdk
             )
             revision, there = _held(api, repo_id, repository.kind)
             changes = compare(repository, there)

@@ -190,7 +190,7 @@ def test_writing_needs_leave_and_stays_in_the_repository(hub_factory):
     first = api.upload_file(path_or_fileobj=b"x" * 100, path_in_repo="sub/a.bin", repo_id="anna/new").oid
     assert (hub.folder.root / "models" / "anna" / "new" / "sub" / "a.bin").read_bytes() == b"x" * 100
     assert api.delete_file("sub/a.bin", "anna/new").oid != first
-    assert api.list_repo_files("anna/new") == []
+    assert api.list_repo_files("anna/new") == [".gitattributes"]
     sha = api.model_info("anna/new").sha
     outside = [{"key": "file", "value": {"path": "../../evil", "content": "", "encoding": "base64"}}]
     with pytest.raises(Exception, match="bad path"):
