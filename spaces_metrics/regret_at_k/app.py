@@ -1,0 +1,6 @@
+"""The Space's page: the metric's widget."""
+
+import evaluate
+from evaluate.utils import launch_gradio_widget
+
+launch_gradio_widget(evaluate.load("regret_at_k.py"))
