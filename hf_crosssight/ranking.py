@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_crosssight.encoding import EncodedDataset, encode_dataset
 from hf_crosssight.errors import UserError
+from hf_crosssight.hardware.request import hardware_request
 from hf_crosssight.hub import HubClient
 from hf_crosssight.rankers import LoadedRanker, find_ranker
 from hf_crosssight.reasons import Reasons
@@ -23,8 +24,14 @@ from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candid
 from hf_crosssight.zoo import Constraints, Selection, ZooIndex, open_zoo, parse_size, select
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from hf_crosssight.data import DatasetSample
+    from hf_crosssight.hardware.affordable import Affordable
     from hf_crosssight.models import CrossSightModel
+    from hf_crosssight.refinement import Refinement
     from hf_crosssight.tokens.dataset import DatasetTokens
+    from hf_crosssight.zoo.model_folders import ModelFolders
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -62,14 +69,26 @@ def rank(
     license: Sequence[str] | str = (),
     min_params: str | int | None = None,
     max_params: str | int | None = None,
+    device: str | None = None,
+    max_latency_ms: str | float | None = None,
+    max_memory_mb: str | float | None = None,
+    max_energy_j: str | float | None = None,
+    prefer: Sequence[str] | str | None = None,
+    method: str | None = None,
+    merge: str | None = None,
+    phase: str | None = None,
+    batch_size: int | None = None,
+    pareto: bool = False,
     models: Sequence[str] | None = None,
     ranker: str | Path | CrossSightModel | LoadedRanker = "bundled",
     ranker_revision: str | None = None,
+    refine: int | None = None,
+    refine_rule: str = "evidence",
+    refine_from: str | Path | None = None,
     top: int = 10,
     offline: bool = False,
     token: str | bool | None = None,
     progress: Progress | None = None,
-    **unavailable: Any,
 ) -> Ranking:
     """Ranks the models of a zoo by how well they are expected to do on a dataset after fine-tuning.
 
@@ -82,14 +101,25 @@ def rank(
         filter (`list[str]`): task, library or Hub tags; all must hold.
         license (`list[str]`): any may hold.
         min_params, max_params (`str` or `int`, *optional*): for example `30M`.
+        device (`str`, *optional*): a device of `hardware list`, `local`, or a device file: costs are given, and count.
+        max_latency_ms, max_memory_mb, max_energy_j (*optional*): limits on milliseconds an image, MiB a pass, joules
+            an image, which act on the upper end of the 90 % interval.
+        prefer (`list[str]`, *optional*): `METRIC=WEIGHT`, costs that count beside accuracy.
+        method (`str`, defaults to `shadow`): `shadow` merges two rankings, `fusion` takes a ranker's that reads the
+            device. merge (`str`, defaults to `product`): how Shadow merges; also `thesis` and `copeland`.
+        phase (`str`, defaults to `infer`): or `train`. batch_size (`int`, *optional*): images a pass; by default as
+            devices of the kind were measured.
+        pareto (`bool`): also give the front of score against cost, as `ranking.pareto`.
         models (`list[str]`, *optional*): rank just these ids (`org/name@REVISION` pins one).
         ranker (`str` or `CrossSightModel`, defaults to `bundled`): folder, Hub id, or a model in memory.
+        refine (`int`, *optional*): run the best so many models on the images, and let what they show there move them;
+            their files are taken from the zoo's folder, or fetched from the Hub at the commit that the zoo states.
+        refine_rule (`str`, defaults to `evidence`): `model_spider` lets those that were run change places among
+            themselves only. refine_from (*optional*): a folder of models to look in first.
         top (`int`, defaults to 10): how many to return, 0 for all.
         offline (`bool`): use nothing but this machine.
         token (`str`, *optional*): Hub token, for gated and private repositories; False sends none.
         progress: called as `progress(step, done, total)`.
-        unavailable: `device`, `max_latency_ms`, `max_memory_mb`, `max_energy_j`, `prefer`, `method`, `pareto` and
-            `refine` are refused until they are built.
 
     Returns:
         `Ranking`: best first; `ranking[0].model_id`, `ranking.to_pandas()`, `ranking.to_dict()`.
@@ -98,14 +128,20 @@ def rank(
         UserError: the input is at fault. HubError: the Hub or the network is.
     """
     clock = _Clock()
-    _refuse_unavailable(unavailable)
-    _check_numbers(images_per_class, max_classes, top)
+    _check_numbers(images_per_class=images_per_class, max_classes=max_classes, top=top)
+    if refine is not None:
+        _check_numbers(refine=refine)
     constraints = Constraints(
         filter=_several(filter),
         license=_several(license),
         min_params=None if min_params is None else parse_size(min_params, "min_params"),
         max_params=None if max_params is None else parse_size(max_params, "max_params"),
     )
+    on_device: Affordable | None = None
+    wanted = hardware_request(
+        device, max_latency_ms=max_latency_ms, max_memory_mb=max_memory_mb, max_energy_j=max_energy_j, prefer=prefer,
+        method=method, merge=merge, phase=phase, batch_size=batch_size, pareto=pareto,
+    )  # fmt: skip
     client = HubClient(token=token, offline=offline)
 
     files = find_ranker(ranker, revision=ranker_revision, client=client)
@@ -114,6 +150,12 @@ def rank(
         whole_zoo = open_zoo(zoo, client=client, models=named, views=files.views, progress=progress)
         selection = select(whole_zoo, constraints)
         candidates = whole_zoo.take(selection.indices)
+    if wanted is not None:
+        with clock.step("hardware"):
+            from hf_crosssight.hardware.affordable import affordable
+
+            on_device = affordable(wanted, whole_zoo, selection)
+            selection, candidates = on_device.selection, on_device.zoo
     with clock.step("dataset_sample"):
         from hf_crosssight.data import load_sample
 
@@ -132,7 +174,15 @@ def rank(
     with clock.step("ranking"):
         scores = score_candidates(loaded.model, tokens.values, candidates)
         candidates = candidates.with_views(list(loaded.model.config.view_shapes))
-        recommendations = _recommend(loaded.model, tokens, candidates, scores, top)
+    refinement: Refinement | None = None
+    if refine is not None:
+        with clock.step("refinement"):
+            order = on_device.order(scores.score) if on_device else best_first(scores.score, candidates.model_ids)
+            places = _models_of(candidates, zoo, refine_from, client)
+            refinement = _refined(scores, candidates, sample, refine, places, order, refine_rule, progress)
+            scores = refinement.scores
+    with clock.step("ranking"):
+        recommendations = _recommend(loaded.model, tokens, candidates, scores, top, on_device, refinement)
 
     return Ranking(
         recommendations=recommendations,
@@ -140,27 +190,61 @@ def rank(
         ranker=loaded.describe(),
         zoo=_describe_zoo(whole_zoo, selection),
         shortlist=None,
+        refinement=refinement.describe() if refinement else None,
         timing_s=clock.report(),
-        warnings=(*encoded.warnings, *tokens.warnings, *whole_zoo.notes, *_describe_skipped(whole_zoo)),
+        pareto=on_device.front(scores.score) if on_device and pareto else None,
+        warnings=(
+            *encoded.warnings,
+            *(on_device.notes if on_device else ()),
+            *tokens.warnings,
+            *whole_zoo.notes,
+            *_describe_skipped(whole_zoo),
+        ),
     )
 
 
 def _recommend(
-    model: CrossSightModel, tokens: DatasetTokens, zoo: ZooIndex, scores: Scores, top: int
+    model: CrossSightModel,
+    tokens: DatasetTokens,
+    zoo: ZooIndex,
+    scores: Scores,
+    top: int,
+    on_device: Affordable | None,
+    refinement: Refinement | None,
 ) -> tuple[Recommendation, ...]:
-    order = best_first(scores.score, zoo.model_ids)
-    tiers = assign_tiers(scores.low[order], scores.high[order])
-    shown = order[:top] if top else order
-    reasons = Reasons(model, tokens, zoo, scores, order)
+    by_score = best_first(scores.score, zoo.model_ids)
+    tiers = dict(zip(by_score.tolist(), assign_tiers(scores.low[by_score], scores.high[by_score]), strict=True))
+    order = by_score if on_device is None else on_device.order(scores.score)
+    front = None if on_device is None else on_device.front(scores.score)
+    before = scores if refinement is None else refinement.before
+    reasons = Reasons(model, tokens, zoo, before, best_first(before.score, zoo.model_ids))
     seen = set((model.config.trained_on or {}).get("models", ()))
     return tuple(
-        _recommendation(position, index, zoo, scores, tiers[position], reasons.why(index), seen)
-        for position, index in enumerate(shown)
+        _recommendation(
+            position,
+            index,
+            zoo,
+            scores,
+            tiers[index],
+            ((*refinement.why(index, position + 1),) if refinement else ()) + reasons.why(index),
+            seen,
+            on_device.hardware(index, front) if on_device and front else None,
+            refinement.of(index) if refinement else None,
+        )
+        for position, index in enumerate((order[:top] if top else order).tolist())
     )
 
 
 def _recommendation(
-    position: int, index: int, zoo: ZooIndex, scores: Scores, tier: int, why: tuple[str, ...], seen: set[str]
+    position: int,
+    index: int,
+    zoo: ZooIndex,
+    scores: Scores,
+    tier: int,
+    why: tuple[str, ...],
+    seen: set[str],
+    hardware: dict[str, Any] | None,
+    refined: dict[str, Any] | None,
 ) -> Recommendation:
     record = zoo.record(index)
     return Recommendation(
@@ -177,9 +261,39 @@ def _recommendation(
         params=record.params,
         license=record.license,
         views=tuple(name for name, present in zoo.view_mask.items() if present[index]),
-        hardware=None,
+        hardware=hardware,
         why=why,
+        score_evidence=None if scores.evidence is None else _rounded(scores.evidence[index]),
+        refinement=refined,
     )
+
+
+def _models_of(zoo: ZooIndex, named: str | Path, first: str | Path | None, client: HubClient) -> ModelFolders:
+    """Where the models' files are: the folder that the user names, else the zoo's own, else the Hub."""
+    from hf_crosssight.zoo.model_folders import ModelFolders, root_of
+
+    if first is not None and not Path(first).is_dir():
+        raise UserError(
+            f"there is no folder {first} to take models from", "name a folder of models with --refine-from"
+        )
+    return ModelFolders(zoo, root_of(named, first), client)
+
+
+def _refined(
+    scores: Scores,
+    zoo: ZooIndex,
+    sample: DatasetSample | EncodedDataset,
+    k: int,
+    places: ModelFolders,
+    order: np.ndarray,
+    rule: str,
+    progress: Progress | None,
+) -> Refinement:
+    from hf_crosssight.refinement import refine
+
+    if isinstance(sample, EncodedDataset):
+        raise UserError("an encoded dataset has no images to run models on", "rank the dataset itself, unrefined")
+    return refine(scores, zoo, sample, k, places, order=order, rule=rule, progress=progress)
 
 
 def _rounded(value: float) -> float:
@@ -200,36 +314,13 @@ def _named_models(models: Sequence[str] | str | None) -> list[str] | None:
     return named
 
 
-UNAVAILABLE = (
-    "device",
-    "max_latency_ms",
-    "max_memory_mb",
-    "max_energy_j",
-    "prefer",
-    "method",
-    "pareto",
-    "refine",
-)
-"""Options that are promised but not built."""
+_LEAST = {"images_per_class": 1, "max_classes": 2, "top": 0, "refine": 1}
 
 
-def _refuse_unavailable(options: dict[str, Any]) -> None:
-    """Silence would look like a constraint that was met."""
-    for name, value in options.items():
-        if name not in UNAVAILABLE:
-            raise TypeError(f"rank() got an unexpected keyword argument {name!r}")
-        if value is not None and value is not False:
-            option = f"--{name.replace('_', '-')}"
-            raise UserError(
-                f"{option} is not available yet", "leave it out; hardware limits and refinement come later"
-            )
-
-
-def _check_numbers(images_per_class: int, max_classes: int, top: int) -> None:
-    least_of = {"images_per_class": (images_per_class, 1), "max_classes": (max_classes, 2), "top": (top, 0)}
-    for name, (value, least) in least_of.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise UserError(f"{name} is {value!r}", f"give a whole number of at least {least}")
+def _check_numbers(**numbers: int) -> None:
+    for name, value in numbers.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < _LEAST[name]:
+            raise UserError(f"{name} is {value!r}", f"give a whole number of at least {_LEAST[name]}")
 
 
 def _describe_zoo(zoo: ZooIndex, selection: Selection) -> dict[str, Any]:

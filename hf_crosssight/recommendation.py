@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, overload
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hf_crosssight.hardware.pareto import Pareto
+
 SCHEMA_VERSION = 1
 
 
@@ -72,6 +74,7 @@ class Ranking(Sequence[Recommendation]):
         dataset, ranker, zoo (`dict`): what was ranked by what, as in the JSON form.
         shortlist (`dict`, *optional*): calibrated shortlist, `None` until a ranker brings calibration.
         timing_s (`dict[str, float]`): seconds per step.
+        pareto (`Pareto`, *optional*): score against cost, where it was asked for.
         warnings (`tuple[str, ...]`): what the user should know about the dataset, the zoo or the result.
         refinement (`dict`, *optional*): how the best K were refined: `k`, `rule`, `run`, `not_run`, `weights`,
             `fitted_on`; `None` without refinement.
@@ -84,6 +87,7 @@ class Ranking(Sequence[Recommendation]):
     shortlist: dict[str, Any] | None
     timing_s: dict[str, float]
     warnings: tuple[str, ...] = ()
+    pareto: Pareto | None = None
     refinement: dict[str, Any] | None = None
 
     @overload
@@ -109,6 +113,7 @@ class Ranking(Sequence[Recommendation]):
             "shortlist": self.shortlist,
             "refinement": self.refinement,
             "recommendations": [item.to_dict() for item in self.recommendations],
+            **({"pareto": self.pareto.to_dict()} if self.pareto else {}),
             "warnings": list(self.warnings),
             "timing_s": self.timing_s,
         }
@@ -118,7 +123,7 @@ class Ranking(Sequence[Recommendation]):
         flat = []
         for item in self.recommendations:
             row = item.to_dict()
-            row.pop("hardware")
+            row |= _flat_costs(row.pop("hardware"))
             row.pop("refinement")
             row["views"] = " ".join(item.views)
             row["why"] = "; ".join(item.why)
@@ -126,7 +131,15 @@ class Ranking(Sequence[Recommendation]):
         return flat
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row per model, columns as in `Recommendation` (without `hardware`)."""
+        """One row per model, columns as in `Recommendation`; of `hardware` the figures."""
         import pandas as pd
 
         return pd.DataFrame(self.rows())
+
+
+FLAT_COSTS = ("device", "latency_ms", "memory_mb", "energy_j", "source", "pareto")
+"""What tables and CSV show of a model's `hardware`."""
+
+
+def _flat_costs(hardware: dict[str, Any] | None) -> dict[str, Any]:
+    return {} if hardware is None else {name: hardware[name] for name in FLAT_COSTS}

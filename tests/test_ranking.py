@@ -109,7 +109,8 @@ def test_another_dataset_changes_the_dataset_part_but_not_the_static_part(digits
         ({"ranker": "/no/such/ranker"}, "there is no ranker folder '/no/such/ranker'"),
         ({"ranker_revision": "main"}, "no revision 'main'"),
         ({"models": []}, "models is an empty list"),
-        ({"device": "rtx4090"}, "--device is not available yet"),
+        ({"device": "rtx4095"}, 'no device "rtx4095"'),
+        ({"max_latency_ms": 5}, "--max-latency-ms needs to know on which device"),
         ({"refine": 0}, "--refine is not available yet"),
     ],
 )

@@ -102,6 +102,9 @@ def measure_command(
         )
     finally:
         progress.close()
+    from hf_crosssight.hardware.measurements import keep
+
+    keep(found)
     rows = [dataclasses.asdict(measurement) for measurement in found]
     if format.resolve() is Format.json:
         print(json.dumps({"measurements": rows}, indent=1, ensure_ascii=False))

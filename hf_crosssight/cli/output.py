@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hf_crosssight.errors import CrossSightError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from hf_crosssight.recommendation import Ranking, Recommendation
@@ -96,6 +97,11 @@ _FOOTNOTE = (
     "models of one tier cannot be told apart."
 )
 _COLUMNS = ("#", "model", "score", "90 % interval", "tier", "params", "licence")
+_COSTS = ("ms an image", "MiB", "source", "front")
+
+
+def _columns(ranking: Ranking) -> tuple[str, ...]:
+    return (*_COLUMNS, *_COSTS) if any(item.hardware for item in ranking) else _COLUMNS
 
 
 def _cells(item: Recommendation) -> tuple[str, ...]:
@@ -107,6 +113,24 @@ def _cells(item: Recommendation) -> tuple[str, ...]:
         str(item.tier),
         human_size(item.params),
         item.license or "unknown",
+        *_cost_cells(item.hardware),
+    )
+
+
+def _cost_cells(hardware: dict[str, Any] | None) -> tuple[str, ...]:
+    """Latency and memory with the upper ends that limits act on, where they are from, and `*` on the Pareto front."""
+    if hardware is None:
+        return ()
+
+    def ranged(name: str) -> str:
+        value, high = hardware[name], hardware[f"{name}_high"]
+        return "unknown" if value is None else f"{value:.3g}" if high == value else f"{value:.3g} (to {high:.3g})"
+
+    return (
+        ranged("latency_ms"),
+        ranged("memory_mb"),
+        hardware["source"] or "unknown",
+        "*" if hardware["pareto"] else "",
     )
 
 
@@ -132,7 +156,8 @@ def _summary(ranking: Ranking) -> str:
 
 
 def _markdown(ranking: Ranking) -> str:
-    head = [f"| {' | '.join(_COLUMNS)} | why |", "|" + "---|" * (len(_COLUMNS) + 1)]
+    columns = _columns(ranking)
+    head = [f"| {' | '.join(columns)} | why |", "|" + "---|" * (len(columns) + 1)]
     body = [f"| {' | '.join(_escaped(_cells(item)))} | {_escaped(['; '.join(item.why)])[0]} |" for item in ranking]
     return "\n".join([_summary(ranking), "", *head, *body])
 
@@ -157,10 +182,19 @@ def _human(ranking: Ranking) -> str:
         console.print(Text(f"{item.rank:>3}. {item.model_id}", style="bold"))
         for reason in item.why:
             console.print(Text(f"     - {reason}"))
+    if ranking.pareto:
+        _print_front(console, ranking.pareto.to_dict())
     console.print(f"\n{_FOOTNOTE}")
     for warning in ranking.warnings:
         console.print(Text(f"note: {warning}"))
     return console.file.getvalue().rstrip("\n")  # type: ignore[attr-defined]
+
+
+def _print_front(console: Console, pareto: dict[str, Any]) -> None:
+    """The Pareto front from its cheapest model on."""
+    console.print(f"\nPareto front: score against {pareto['metric']} on {pareto['device']}")
+    for point in pareto["front"]:
+        console.print(f"  {point[pareto['metric']]:>10.4g}  {point['score']:+.2f}  {point['model_id']}")
 
 
 def _table(ranking: Ranking) -> tuple[Table, int]:
@@ -170,8 +204,9 @@ def _table(ranking: Ranking) -> tuple[Table, int]:
 
     rows = [_cells(item) for item in ranking]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    widths = [max(map(len, cells)) for cells in zip(_COLUMNS, *rows, strict=True)]
-    for name, width in zip(_COLUMNS, widths, strict=True):
+    columns = _columns(ranking)
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    for name, width in zip(columns, widths, strict=True):
         right = name in {"#", "score", "tier", "params"}
         table.add_column(name, justify="right" if right else "left", no_wrap=True, min_width=width)
     for row in rows:

@@ -39,6 +39,10 @@ class Interval:
     low: np.ndarray
     high: np.ndarray
 
+    def take(self, rows: np.ndarray) -> Interval:
+        """The models at these rows."""
+        return Interval(self.value[rows], self.low[rows], self.high[rows])
+
     @classmethod
     def joined(cls, parts: Sequence[Interval]) -> Interval:
         """The models of several, one after the other."""

@@ -60,7 +60,7 @@ class ModelShapes:
         """float64 `[M]`: number of weight layers."""
         return np.where(self.summary[:, _KNOWN] > 0, np.exp2(8.0 * self.summary[:, _LAYERS]), _USUAL_LAYERS)
 
-    def take(self, rows: np.ndarray) -> ModelShapes:
+    def take(self, rows: np.ndarray | slice) -> ModelShapes:
         """The models at these rows."""
         live = None if self.live_bytes is None else self.live_bytes[rows]
         costs = (self.params[rows], self.gmacs[rows], self.macts[rows], self.input_size[rows])

@@ -8,6 +8,7 @@ meanwhile.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -63,6 +64,12 @@ class Costs:
     def __len__(self) -> int:
         return len(self.latency_ms.value)
 
+    def take(self, rows: np.ndarray) -> Costs:
+        """The models at these rows."""
+        figures = {name: getattr(self, name).take(rows) for name in ("latency_ms", "memory_mb", "energy_j")}
+        measured = None if self.measured is None else self.measured[rows]
+        return dataclasses.replace(self, **figures, measured=measured)
+
     @property
     def throughput(self) -> np.ndarray:
         """Images a second `[M]`."""
@@ -93,7 +100,7 @@ class Costs:
 
 
 class _Way(NamedTuple):
-    """How every model of one call is predicted: the learned part, where, and what is known of the device's residual."""
+    """How every model of one call is predicted: what was learned, where it runs, how far off it may be."""
 
     learned: Utilisation
     device: Device
@@ -237,6 +244,8 @@ def _notes(device: Device, phase: str, batch: int, anchors: Anchors | None) -> t
         found.append(f"extrapolated: nothing like {device.title} was measured; the interval is widened")
     if device.engine == "gpu" and batch < _SMALL:
         found.append("GPUs were measured on full batches: the interval of a small one is widened")
+    if anchors is not None:
+        found.append(f"sharpened by {len(anchors.batch_size)} timings of this device")
     if phase == "train" and device.engine == "cpu":
         found.append("training was not measured on processors: a step counts as three forward passes")
     return tuple(found)

@@ -55,17 +55,23 @@ def select(zoo: ZooIndex, constraints: Constraints) -> Selection:
     Raises:
         UserError: none does; the message says how many each constraint removed.
     """
-    left = np.ones(len(zoo), bool)
-    rejected: dict[str, int] = {}
-    for name, holds, known in _verdicts(zoo, constraints):
-        for reason, failing in ((name, ~holds & known), (f"{name}_unknown", ~known)):
-            count = int((left & failing).sum())
-            if count:
-                rejected[reason] = count
-        left &= holds & known
+    left, rejected = narrowed(len(zoo), _verdicts(zoo, constraints))
     if not left.any():
         raise _nothing_left(zoo, constraints, rejected)
     return Selection(np.flatnonzero(left).astype(np.int64), rejected)
+
+
+def narrowed(count: int, verdicts: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, dict[str, int]]:
+    """Which of `count` models pass every verdict, bool `[count]`, and how many fail each as their first."""
+    left = np.ones(count, bool)
+    rejected: dict[str, int] = {}
+    for name, holds, known in verdicts:
+        for reason, failing in ((name, ~holds & known), (f"{name}_unknown", ~known)):
+            failed = int((left & failing).sum())
+            if failed:
+                rejected[reason] = failed
+        left &= holds & known
+    return left, rejected
 
 
 def parse_size(text: str | int | float, option: str = "size") -> int:
