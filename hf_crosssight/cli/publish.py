@@ -138,18 +138,17 @@ def space_command(
     _quietly(debug, to, folder)
     from hf_crosssight.publishing.space import space_repository
 
-    with space_repository(to, wheel=wheel) as repository:
-        _publish(repository, to, folder, False, dry_run, message, token, format)
+    _publish(space_repository(to, wheel=wheel), to, folder, False, dry_run, message, token, format)
 
 
 def print_published(published: Published, files: int, format: Format, folder: Path | None = None) -> None:
     """Prints what was done, or would be; `files` is their number in the repository."""
     changes = published.changes
-    names: dict[str, Any] = {"added": changes.added, "changed": changes.changed, "removed": changes.removed}
-    if format.resolve() is Format.json:
-        listed = {key: list(value) for key, value in names.items()}
-    else:
-        listed = {key: ", ".join(value) or "nothing" for key, value in names.items()}
+    as_list = format.resolve() is Format.json
+    names = {"added": changes.added, "changed": changes.changed, "removed": changes.removed}
+    listed: dict[str, Any] = {
+        key: list(value) if as_list else ", ".join(value) or "nothing" for key, value in names.items()
+    }
     record = {
         "id": published.id, "revision": published.revision, "url": published.url, "created": published.created,
         "committed": published.committed, **listed, "files": files, "bytes": changes.bytes,
