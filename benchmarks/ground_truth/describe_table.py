@@ -1,9 +1,9 @@
-"""What is in a collected table: sizes, shares of variance, ceilings, agreement of recipes; and the picture of it.
+"""What is in a collected table: sizes, shares of variance, ceilings, agreement of recipes, throughput.
 
-    python benchmarks/ground_truth/describe_table.py --table TABLE --members benchmarks/zoo/members.csv --out FOLDER
+    python benchmarks/ground_truth/describe_table.py --table TABLE --members benchmarks/zoo/members.csv
 
-Writes `description.json` and `heat_map.png`: models x datasets, the shares of variance, and the similarity of datasets
-by how they rank the models, next to the thesis' hand-set matrix.
+Prints the tables of RESULTS.md, and with `--json FILE` writes all figures. What members of the zoo are (family,
+source, role) is in `members.csv`; other models count in sizes, variance and agreement alone.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from hf_crosssight.evaluation.ceiling import ceilings
 from hf_crosssight.evaluation.metrics import weighted_tau
@@ -23,47 +25,56 @@ from hf_crosssight.ground_truth.tables import GroundTruthTable
 from hf_crosssight.ground_truth.thesis_scores import thesis_similarity
 from hf_crosssight.ground_truth.throughput import throughput
 from hf_crosssight.ground_truth.tidy_tables import load_tidy
-from hf_crosssight.ground_truth.variance import agreement, share_of_groups, variance_shares
+from hf_crosssight.ground_truth.variance import agreement, ranking_similarity, share_of_groups, variance_shares
 
-RECIPES = ("full", "head", "knn")
+RECIPES = ("full", "head", "knn", "ridge-subsets", "knn-subsets")
+FACTS = ("family", "role", "source", "image_size")
+# The thesis' datasets that are in the table, whole or in part.
+OF_THE_THESIS = {
+    "mnist": "MNIST", "usps": "USPS Digits", "fashion-mnist": "Fashion MNIST", "fashion-products": "Fashion Product",
+    "tiny-imagenet-100": "ImageNet 1k", "cifar10": "CIFAR-10", "caltech101": "Caltech-101", "ham10000": "HAM10000",
+    "stanford-cars-100": "Cars", "dtd-10": "DTD", "oxford-pets-5": "Pets",
+}  # fmt: skip
+
+Members = Mapping[str, Mapping[str, str]]
 
 
-def members_of(path: Path) -> dict[str, dict[str, str]]:
+def members_of(path: Path) -> Members:
     """Lines of `members.csv` by model id."""
     with path.open(encoding="utf-8", newline="") as file:
         return {row["model_id"]: row for row in csv.DictReader(file)}
 
 
-def describe(tables: dict[str, GroundTruthTable], members: dict[str, dict[str, str]], folder: Path) -> dict[str, Any]:
-    """All figures, by recipe."""
-    told: dict[str, Any] = {}
-    for recipe, table in tables.items():
-        shares = variance_shares(table)
-        own = table.keep_models(i for i, model in enumerate(table.models) if model in members)
-        told[recipe] = {
-            "models": len(table.models),
-            "datasets": len(table.datasets),
-            "pairs": int(np.isfinite(table.scores).sum()),
-            "variance": asdict(shares) if shares else None,
-            "static_part_explained_by": {
-                fact: share_of_groups(own, {model: members[model][fact] for model in own.models})
-                for fact in ("family", "role", "source", "image_size")
-            },
-            "source_accuracy_as_predictor": source_accuracy_tau(own, members),
-        }
-        if recipe in RECIPES:
-            told[recipe]["ceilings"] = {one.dataset: asdict(one) for one in ceilings(table)}
-    told["weighted_tau_between"] = {
-        f"{first} ~ {second}": asdict(found)
-        for first in tables
-        for second in tables
-        if first < second and (found := agreement(tables[first], tables[second], weighted_tau))
+def lineage_of(model: str, members: Members) -> tuple[str, str]:
+    """Family and first source dataset of a member: what its root shares with its kin."""
+    while members[model]["base_model"]:
+        model = members[model]["base_model"]
+    return members[model]["family"], members[model]["source"]
+
+
+def describe(table: GroundTruthTable, members: Members) -> dict[str, Any]:
+    """Figures of one recipe."""
+    own = table.keep_models(i for i, model in enumerate(table.models) if model in members)
+    shares = variance_shares(table)
+    return {
+        "models": len(table.models),
+        "members": len(own.models),
+        "lineages_of_members": len({lineage_of(model, members) for model in own.models}),
+        "datasets": len(table.datasets),
+        "pairs": int(np.isfinite(table.scores).sum()),
+        "self_transfer_pairs": int(table.self_transfer.sum()),
+        "seeds": 1 if table.repeats is None else table.repeats.shape[-1],
+        "variance": asdict(shares) if shares else None,
+        "static_part_explained_by": {
+            fact: share_of_groups(own, {model: members[model][fact] for model in own.models}) for fact in FACTS
+        },
+        "source_accuracy_as_predictor": source_accuracy_tau(own, members),
+        "similarity_by_hand": similarity_by_hand(table),
+        "ceilings": [asdict(one) for one in ceilings(table)] if "#" not in table.datasets[0] else [],
     }
-    told["throughput"] = throughput(folder)
-    return told
 
 
-def source_accuracy_tau(table: GroundTruthTable, members: dict[str, dict[str, str]]) -> float | None:
+def source_accuracy_tau(table: GroundTruthTable, members: Members) -> float | None:
     """Mean weighted tau of the accuracy that cards report, self-transfer left out: the thesis' other ingredient."""
     taus = []
     for row in range(len(table.datasets)):
@@ -73,70 +84,86 @@ def source_accuracy_tau(table: GroundTruthTable, members: dict[str, dict[str, st
     return float(np.mean(taus)) if taus else None
 
 
-def similarity_by_rankings(table: GroundTruthTable) -> np.ndarray:
-    """`[D, D]`: weighted tau between the rankings of two datasets, over the models that both have."""
-    count = len(table.datasets)
-    found = np.eye(count)
-    for first in range(count):
-        for second in range(first):
-            x, y = table.scores[first], table.scores[second]
-            both = np.isfinite(x) & np.isfinite(y)
-            found[first, second] = found[second, first] = weighted_tau(x[both], y[both]) if both.sum() > 4 else np.nan
-    return found
+def similarity_by_hand(table: GroundTruthTable) -> dict[str, float | int] | None:
+    """Spearman's correlation of the thesis' similarities with how alike the datasets rank models, over pairs."""
+    known = [i for i, name in enumerate(table.datasets) if name.split("/")[-1] in OF_THE_THESIS]
+    if len(known) < 4:
+        return None
+    measured = ranking_similarity(table.keep_datasets(known), weighted_tau)
+    names = [OF_THE_THESIS[table.datasets[i].split("/")[-1]] for i in known]
+    matrix = thesis_similarity()
+    by_hand = np.array([[matrix.between(first, second) for second in names] for first in names])
+    pairs = np.tril_indices(len(names), -1)
+    return {
+        "datasets": len(names),
+        "pairs": len(pairs[0]),
+        "spearman": float(spearmanr(measured[pairs], by_hand[pairs], nan_policy="omit").statistic),
+    }
 
 
-def draw(table: GroundTruthTable, title: str, path: Path) -> None:
-    """The picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    spread = np.nanstd(table.scores, axis=1, keepdims=True)
-    z = (table.scores - np.nanmean(table.scores, axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
-    order = np.argsort(-np.nan_to_num(np.nanmean(z, axis=0)))
-    by_rankings = similarity_by_rankings(table)
-    near = np.argsort(-np.nan_to_num(by_rankings).mean(0))
-    names = [table.datasets[i].split("/")[-1] for i in near]
-    figure, axes = plt.subplots(1, 4, figsize=(26, 7), width_ratios=[3, 0.5, 1.6, 1.2], layout="constrained")
-    image = axes[0].imshow(z[np.ix_(near, order)], aspect="auto", cmap="RdBu_r", vmin=-2.5, vmax=2.5)
-    axes[0].set_yticks(range(len(names)), names)
-    axes[0].set_xticks([])
-    axes[0].set_xlabel(f"{len(order)} models, the best on average first")
-    axes[0].set_title(f"{title}: accuracy, z-scored within each dataset")
-    figure.colorbar(image, ax=axes[0], shrink=0.8)
-    shares = variance_shares(table)
-    bottom = 0.0
-    for label, share in (("static", shares and shares.static), ("interaction", shares and shares.interaction),
-                         ("noise of seeds", shares and shares.noise)):  # fmt: skip
-        if share is not None:
-            axes[1].bar([0], [share], bottom=bottom, label=f"{label} {share:.2f}")
-            bottom += share
-    axes[1].set_xticks([])
-    axes[1].set_title("share of variance")
-    axes[1].legend(loc="lower center")
-    _matrix(axes[2], by_rankings[np.ix_(near, near)], names, "similarity of datasets by their rankings (weighted tau)")
-    thesis = thesis_similarity()
-    _matrix(axes[3], thesis.values, list(thesis.datasets), "the thesis' hand-set similarity")
-    figure.savefig(path, dpi=90)
+def printed(told: Mapping[str, Any]) -> str:
+    """Markdown: recipes, ceilings of the first recipe that has any, agreements, throughput."""
+    lines = ["| | " + " | ".join(told["recipes"]) + " |", "|---|" + "---:|" * len(told["recipes"])]
+    rows = {
+        name: [recipe[name] for recipe in told["recipes"].values()]
+        for name in ("models", "members", "lineages_of_members", "datasets", "pairs", "self_transfer_pairs", "seeds")
+    }
+    for part in ("static", "interaction", "noise"):
+        rows[f"share of variance: {part}"] = [(one["variance"] or {}).get(part) for one in told["recipes"].values()]
+    for fact in FACTS:
+        explained = [one["static_part_explained_by"][fact] for one in told["recipes"].values()]
+        rows[f"of the static part, {fact.replace('_', ' ')} explains"] = explained
+    rows["weighted tau of the source accuracy"] = [
+        one["source_accuracy_as_predictor"] for one in told["recipes"].values()
+    ]
+    rows["Spearman of the hand-set similarity"] = [
+        (one["similarity_by_hand"] or {}).get("spearman") for one in told["recipes"].values()
+    ]
+    lines += [f"| {name.replace('_', ' ')} | {' | '.join(map(_cell, values))} |" for name, values in rows.items()]
+    for recipe, one in told["recipes"].items():
+        if one["ceilings"]:
+            lines += ["", f"Ceilings of `{recipe}`, weighted tau:", "", "| dataset | two seeds agree at | ceiling |",
+                      "|---|---:|---:|"]  # fmt: skip
+            lines += [
+                f"| {c['dataset']} | {c['between_seeds']:.3f} | {c['with_truth']:.3f} |" for c in one["ceilings"]
+            ]
+            lines.append(f"| mean | {_mean(one, 'between_seeds'):.3f} | {_mean(one, 'with_truth'):.3f} |")
+            break
+    lines += ["", "| recipes | weighted tau, mean over datasets | datasets |", "|---|---:|---:|"]
+    lines += [f"| {pair} | {found['mean']:.3f} | {found['datasets']} |" for pair, found in told["agreement"].items()]
+    return "\n".join([*lines, "", f"Throughput: {json.dumps(told['throughput'])}"])
 
 
-def _matrix(axis: Any, values: np.ndarray, names: list[str], title: str) -> None:
-    axis.imshow(values, cmap="viridis", vmin=0, vmax=1)
-    axis.set_xticks(range(len(names)), names, rotation=90)
-    axis.set_yticks(range(len(names)), names)
-    axis.set_title(title)
+def _mean(recipe: Mapping[str, Any], figure: str) -> float:
+    return float(np.mean([one[figure] for one in recipe["ceilings"]]))
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Prints, and writes if asked."""
+    tables, members = load_tidy(options.table), members_of(options.members)
+    recipes = [recipe for recipe in RECIPES if recipe in tables]
+    told = {
+        "recipes": {recipe: describe(tables[recipe], members) for recipe in recipes},
+        "agreement": {
+            f"{first} ~ {second}": asdict(found)
+            for position, first in enumerate(recipes)
+            for second in recipes[position + 1 :]
+            if (found := agreement(tables[first], tables[second], weighted_tau))
+        },
+        "throughput": throughput(options.table),
+    }
+    print(printed(told))
+    if options.json:
+        options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--members", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    found = load_tidy(options.table)
-    options.out.mkdir(parents=True, exist_ok=True)
-    description = describe(found, members_of(options.members), options.table)
-    (options.out / "description.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-    shown = next(recipe for recipe in RECIPES if recipe in found)
-    draw(found[shown], shown, options.out / "heat_map.png")
+    parser.add_argument("--json", type=Path, default=None)
+    main(parser.parse_args())

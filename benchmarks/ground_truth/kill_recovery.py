@@ -1,17 +1,20 @@
 """Kills `ground-truth collect` at random moments, lets it finish, and compares with a run that nobody disturbed.
 
-    python benchmarks/ground_truth/kill_recovery.py --zoo benchmarks/zoo --models 2 --kills 20
+    python benchmarks/ground_truth/kill_recovery.py --zoo benchmarks/zoo --models 3 --kills 20
 
-The dataset is `digits`, with few images and one epoch, so that the moments of death spread over all that a process
-does: starting up, reading, training, writing. Compared are all columns that do not come from a clock.
+The dataset is `digits`, with few images and one epoch. Each process is forked from one that has imported everything,
+so that the moments of death, uniform over an undisturbed run's length, fall into reading, training and writing and not
+into start-up. It is killed with signal 9 and started again until the table is whole; then the next table is begun,
+until there were as many deaths as asked for. Compared are all columns that do not come from a clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,17 +22,34 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from hf_crosssight.cli.quiet import silence_libraries
+from hf_crosssight.ground_truth.collect import collect
 from hf_crosssight.ground_truth.collected_table import TIMED
+from hf_crosssight.ground_truth.recipes import make_recipe
 from hf_crosssight.ground_truth.record_store import key_of
 
+FORKED = multiprocessing.get_context("fork")
+RECIPES = [make_recipe("knn"), make_recipe("head"), make_recipe("full", max_train=150, epochs=1)]
 
-def command(options: argparse.Namespace, models: list[str], out: Path) -> list[str]:
-    """The command that is killed and repeated."""
-    code = "from hf_crosssight.cli.ground_truth import app; app()"
-    chosen = [part for model in models for part in ("--model", model)]
-    return [sys.executable, "-c", code, "collect", "--zoo", str(options.zoo), *chosen, "--dataset", "digits",
-            "--out", str(out), "--recipe", "knn", "--recipe", "head", "--recipe", "full", "--max-train", "150",
-            "--epochs", "1", "--offline", "--format", "quiet"]  # fmt: skip
+
+def fill(models: list[str], out: Path) -> None:
+    """What is killed and repeated."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    collect(models, ["digits"], out, recipes=RECIPES, subsets=8, offline=True)
+
+
+def run(models: list[str], out: Path, seconds: float | None = None) -> bool:
+    """Whether a process got to its end; after `seconds` it is killed."""
+    process = FORKED.Process(target=fill, args=(models, out))
+    process.start()
+    process.join(seconds)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        return False
+    if process.exitcode != 0:
+        raise SystemExit(f"the process ended with {process.exitcode}")
+    return True
 
 
 def results(folder: Path) -> dict[str, list[dict[str, object]]]:
@@ -48,39 +68,36 @@ def written(folder: Path) -> list[tuple[str, ...]]:
 
 def main(options: argparse.Namespace) -> None:
     """Prints how often it was killed, at how many records, and whether the tables are equal."""
-    folders = sorted(path.parent for path in options.zoo.glob("*/*/config.json"))[: options.models]
-    models = [f"{folder.parent.name}/{folder.name}" for folder in folders]
+    models = sorted(str(path.parent) for path in options.zoo.glob("*/*/config.json"))[: options.models]
     rng = random.Random(options.seed)
+    deaths: list[list[int]] = []
+    equal = twice = 0
     with tempfile.TemporaryDirectory() as temporary:
-        whole, killed = Path(temporary) / "whole", Path(temporary) / "killed"
+        whole = Path(temporary) / "whole"
         begun = time.monotonic()
-        subprocess.run(command(options, models, whole), check=True, capture_output=True)
+        run(models, whole)
         seconds = time.monotonic() - begun
-        deaths = []
-        while len(deaths) < options.kills:
-            process = subprocess.Popen(command(options, models, killed), stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.DEVNULL)  # fmt: skip
-            try:
-                process.wait(timeout=rng.uniform(0.05, 1.0) * seconds)
-                break  # it had got to its end before
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            deaths.append(len(written(killed)) if killed.exists() else 0)
-        subprocess.run(command(options, models, killed), check=True, capture_output=True)
-        keys = written(killed)
-        told = {
-            "kills": len(deaths), "records_at_each_kill": deaths, "records": len(keys),
-            "records_twice": len(keys) - len(set(keys)), "equal_to_uninterrupted": results(killed) == results(whole),
+        while sum(map(len, deaths)) < options.kills:
+            killed = Path(temporary) / f"killed-{len(deaths)}"
+            deaths.append([])
+            while sum(map(len, deaths)) < options.kills and not run(models, killed, rng.uniform(0, seconds)):
+                deaths[-1].append(len(written(killed)))
+            run(models, killed)
+            keys = written(killed)
+            twice += len(keys) - len(set(keys))
+            equal += results(killed) == results(whole)
+        print(json.dumps({
+            "kills": sum(map(len, deaths)), "tables": len(deaths), "equal_to_uninterrupted": equal,
+            "records_at_each_kill": deaths, "records": len(written(whole)), "records_twice": twice,
             "uninterrupted_seconds": round(seconds, 1),
-        }  # fmt: skip
-        print(json.dumps(told))
+        }))  # fmt: skip
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zoo", type=Path, required=True)
-    parser.add_argument("--models", type=int, default=2)
+    parser.add_argument("--models", type=int, default=3)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    silence_libraries()
     main(parser.parse_args())
