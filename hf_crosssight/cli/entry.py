@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hf_crosssight import __version__, registration
-from hf_crosssight.cli import env, ground_truth, hardware, publish, rank, train, zoo
+from hf_crosssight.cli import compare, env, ground_truth, hardware, publish, rank, train, zoo
 from hf_crosssight.cli.output import print_error
 from hf_crosssight.errors import CrossSightError, UserError
 
@@ -29,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("rank", epilog=rank.EXAMPLES)(rank.rank_command)
+app.command("compare", epilog=compare.COMPARE_EXAMPLES)(compare.compare_command)
+app.command("evaluate", epilog=compare.EVALUATE_EXAMPLES)(compare.evaluate_command)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(ground_truth.app, name="ground-truth")
 app.add_typer(train.app, name="train")
@@ -91,7 +93,8 @@ def _command_of(arguments: list[str]) -> str:
         "zoo": zoo.app, "ground-truth": ground_truth.app, "train": train.app, "hardware": hardware.app,
         "publish": publish.app,
     }  # fmt: skip
-    known = {"rank": (), "env": ()} | {n: tuple(c.name for c in a.registered_commands) for n, a in nouns.items()}
+    known: dict[str, tuple[str | None, ...]] = dict.fromkeys(("rank", "compare", "evaluate", "env"), ())
+    known |= {n: tuple(c.name for c in a.registered_commands) for n, a in nouns.items()}
     if not arguments or arguments[0] not in known:
         return ""
     named = [arguments[0], *(word for word in arguments[1:2] if word in known[arguments[0]])]

@@ -48,15 +48,15 @@ def print_ranking(ranking: Ranking, wanted: Format) -> None:
     chosen = wanted.resolve()
     match chosen:
         case Format.json:
-            _emit(json.dumps(ranking.to_dict(), indent=1, ensure_ascii=False))
+            emit(json.dumps(ranking.to_dict(), indent=1, ensure_ascii=False))
         case Format.csv:
-            _emit(_csv(ranking.rows()))
+            emit(_csv(ranking.rows()))
         case Format.markdown:
-            _emit(_markdown(ranking))
+            emit(_markdown(ranking))
         case Format.quiet:
-            _emit("\n".join(item.model_id for item in ranking))
+            emit("\n".join(item.model_id for item in ranking))
         case _:
-            _emit(_human(ranking))
+            emit(_human(ranking))
     if chosen not in (Format.json, Format.human):
         for warning in ranking.warnings:
             print(f"note: {warning}", file=sys.stderr)
@@ -66,16 +66,16 @@ def print_record(record: dict[str, Any], wanted: Format) -> None:
     """Prints a flat record: one `key: value` a line for people, JSON otherwise."""
     chosen = wanted.resolve()
     if chosen is Format.json:
-        _emit(json.dumps(record, indent=1, ensure_ascii=False))
+        emit(json.dumps(record, indent=1, ensure_ascii=False))
     elif chosen is Format.csv:
-        _emit(_csv([record]))
+        emit(_csv([record]))
     elif chosen is Format.markdown:
-        _emit("\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in record.items())]))
+        emit("\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in record.items())]))
     else:
-        _emit("\n".join(f"{key}: {value}" for key, value in record.items()))
+        emit("\n".join(f"{key}: {value}" for key, value in record.items()))
 
 
-def _emit(text: str) -> None:
+def emit(text: str) -> None:
     """Writes the result; a reader that has seen enough (`| head -1`) is no error."""
     try:
         print(text, flush=True)

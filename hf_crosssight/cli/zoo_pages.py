@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hf_crosssight.cli.output import Format, human_size
+from hf_crosssight.cli.output import Format, emit, human_size
 from hf_crosssight.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def print_report(report: BuildReport, verb: str, wanted: Format) -> None:
     said = report.to_dict()
     chosen = wanted.resolve()
     if chosen is Format.json:
-        _emit(json.dumps(said, indent=1, ensure_ascii=False))
+        emit(json.dumps(said, indent=1, ensure_ascii=False))
     elif chosen is Format.quiet:
-        _emit(str(report.index))
+        emit(str(report.index))
     elif chosen in (Format.csv, Format.markdown):
         flat = {name: len(value) if isinstance(value, list) else _flat(value) for name, value in said.items()}
         print_rows([flat], chosen)
     else:
-        _emit("\n".join(_report_lines(report, verb, said)))
+        emit("\n".join(_report_lines(report, verb, said)))
 
 
 def _report_lines(report: BuildReport, verb: str, said: dict[str, Any]) -> list[str]:
@@ -86,13 +86,13 @@ def print_counts(said: dict[str, Any], wanted: Format) -> None:
     """The description of an index."""
     chosen = wanted.resolve()
     if chosen is Format.json:
-        _emit(json.dumps(said, indent=1, ensure_ascii=False))
+        emit(json.dumps(said, indent=1, ensure_ascii=False))
     elif chosen is Format.quiet:
-        _emit(said["id"])
+        emit(said["id"])
     elif chosen in (Format.csv, Format.markdown):
         print_rows([{name: _flat(value) for name, value in said.items()}], chosen)
     else:
-        _emit("\n".join(_count_lines(said)))
+        emit("\n".join(_count_lines(said)))
 
 
 def _count_lines(said: dict[str, Any]) -> list[str]:
@@ -124,13 +124,13 @@ def print_models(zoo_id: str, rows: list[dict[str, Any]], rejected: dict[str, in
     """The models of an index."""
     chosen = wanted.resolve()
     if chosen is Format.json:
-        _emit(json.dumps({"zoo": zoo_id, "models": rows, "rejected": rejected}, indent=1, ensure_ascii=False))
+        emit(json.dumps({"zoo": zoo_id, "models": rows, "rejected": rejected}, indent=1, ensure_ascii=False))
     elif chosen is Format.quiet:
-        _emit("\n".join(row["model_id"] for row in rows))
+        emit("\n".join(row["model_id"] for row in rows))
     elif chosen in (Format.csv, Format.markdown):
         print_rows([{name: _flat(value) for name, value in row.items()} for row in rows], chosen)
     else:
-        _emit(_table(rows))
+        emit(_table(rows))
 
 
 def print_rows(rows: Sequence[dict[str, Any]], wanted: Format) -> None:
@@ -141,11 +141,11 @@ def print_rows(rows: Sequence[dict[str, Any]], wanted: Format) -> None:
         writer = csv.DictWriter(buffer, fieldnames=columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        _emit(buffer.getvalue().rstrip("\n"))
+        emit(buffer.getvalue().rstrip("\n"))
         return
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in columns) + " |" for row in rows]
-    _emit("\n".join(lines))
+    emit("\n".join(lines))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -169,9 +169,3 @@ def _flat(value: Any) -> Any:
 
 def _cell(value: Any) -> str:
     return "" if value is None else str(value).replace("|", "\\|")
-
-
-def _emit(text: str) -> None:
-    from hf_crosssight.cli.output import _emit as emit
-
-    emit(text)
