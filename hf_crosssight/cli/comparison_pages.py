@@ -101,20 +101,21 @@ def print_evaluation(evaluation: Evaluation, wanted: Format) -> None:
     if chosen is Format.json:
         emit(json.dumps(said, indent=1, ensure_ascii=False))
     elif chosen in (Format.csv, Format.markdown):
-        print_rows(_evaluation_rows(said), chosen)
+        print_rows(evaluation_rows(said), chosen)
     elif chosen is Format.quiet:
         emit("\n".join(said["methods"]))
     else:
         models, datasets = len(said["models"]), len(said["datasets"])
         held = f", {said['model_folds']} folds of lineages held out" if said["model_folds"] else ""
         head = f"{len(said['methods'])} methods on {datasets} datasets, {models} models{held}; {said['interval']}"
-        emit("\n".join([head, "", _in_columns(_evaluation_rows(said)), "", *_ceiling(said["ceiling"]),
+        emit("\n".join([head, "", _in_columns(evaluation_rows(said)), "", *_ceiling(said["ceiling"]),
                         *_sources(said["learnt_from"])]))  # fmt: skip
     for note in evaluation.warnings:
         print(f"note: {note}", file=sys.stderr)
 
 
-def _evaluation_rows(said: dict[str, Any]) -> list[dict[str, Any]]:
+def evaluation_rows(said: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a method with the figures of an evaluation's JSON form, as words."""
     rows = []
     for name, found in said["methods"].items():
         tau, gained = found["weighted_tau"], found["gain_over_static"]
