@@ -36,7 +36,7 @@ TIMED = ("train_seconds", "step_seconds", "seconds", "finished_at", "forward_ms"
 
 _COST_FIELDS = ("params", "forward_ms", "memory_mb", "power_w", "cpu_temperature_c", "carbon_g")
 _SUBSET_COLUMNS = ("model_id", "dataset_id", "seed", "accuracy", "of_dataset", "classes", "train_images",
-                   "test_images", "self_transfer", "recipe", "split_hash")  # fmt: skip
+                   "test_images", "self_transfer", "recipe", "protocol", "split_hash")  # fmt: skip
 
 
 def results_of(store: Iterable[Record]) -> list[Record]:
