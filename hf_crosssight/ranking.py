@@ -24,14 +24,11 @@ from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candid
 from hf_crosssight.zoo import Constraints, Selection, ZooIndex, open_zoo, parse_size, select
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from hf_crosssight.data import DatasetSample
     from hf_crosssight.hardware.affordable import Affordable
     from hf_crosssight.models import CrossSightModel
     from hf_crosssight.refinement import Refinement
     from hf_crosssight.tokens.dataset import DatasetTokens
-    from hf_crosssight.zoo.model_folders import ModelFolders
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -130,7 +127,7 @@ def rank(
     clock = _Clock()
     _check_numbers(images_per_class=images_per_class, max_classes=max_classes, top=top)
     if refine is not None:
-        _check_numbers(refine=refine)
+        _check_refinement(refine, refine_rule, refine_from)
     constraints = Constraints(
         filter=_several(filter),
         license=_several(license),
@@ -177,9 +174,13 @@ def rank(
     refinement: Refinement | None = None
     if refine is not None:
         with clock.step("refinement"):
+            from hf_crosssight.zoo.model_folders import root_of
+
             order = on_device.order(scores.score) if on_device else best_first(scores.score, candidates.model_ids)
-            places = _models_of(candidates, zoo, refine_from, client)
-            refinement = _refined(scores, candidates, sample, refine, places, order, refine_rule, progress)
+            refinement = _refined(
+                scores, candidates, sample, refine, root_of(zoo, refine_from), client, order=order,
+                seen=_trained_on(loaded.model), rule=refine_rule, progress=progress,
+            )  # fmt: skip
             scores = refinement.scores
     with clock.step("ranking"):
         recommendations = _recommend(loaded.model, tokens, candidates, scores, top, on_device, refinement)
@@ -218,7 +219,7 @@ def _recommend(
     front = None if on_device is None else on_device.front(scores.score)
     before = scores if refinement is None else refinement.before
     reasons = Reasons(model, tokens, zoo, before, best_first(before.score, zoo.model_ids))
-    seen = set((model.config.trained_on or {}).get("models", ()))
+    seen = _trained_on(model)
     return tuple(
         _recommendation(
             position,
@@ -242,7 +243,7 @@ def _recommendation(
     scores: Scores,
     tier: int,
     why: tuple[str, ...],
-    seen: set[str],
+    seen: frozenset[str],
     hardware: dict[str, Any] | None,
     refined: dict[str, Any] | None,
 ) -> Recommendation:
@@ -268,15 +269,13 @@ def _recommendation(
     )
 
 
-def _models_of(zoo: ZooIndex, named: str | Path, first: str | Path | None, client: HubClient) -> ModelFolders:
-    """Where the models' files are: the folder that the user names, else the zoo's own, else the Hub."""
-    from hf_crosssight.zoo.model_folders import ModelFolders, root_of
+def _check_refinement(k: int, rule: str, folder: str | Path | None) -> None:
+    from hf_crosssight.refinement import check_rule
 
-    if first is not None and not Path(first).is_dir():
-        raise UserError(
-            f"there is no folder {first} to take models from", "name a folder of models with --refine-from"
-        )
-    return ModelFolders(zoo, root_of(named, first), client)
+    _check_numbers(refine=k)
+    check_rule(rule)
+    if folder is not None and not Path(folder).is_dir():
+        raise UserError(f"there is no folder {folder} to take models from", "name a folder of models")
 
 
 def _refined(
@@ -284,16 +283,22 @@ def _refined(
     zoo: ZooIndex,
     sample: DatasetSample | EncodedDataset,
     k: int,
-    places: ModelFolders,
-    order: np.ndarray,
-    rule: str,
-    progress: Progress | None,
+    folder: Path | None,
+    client: HubClient,
+    **given: Any,
 ) -> Refinement:
+    """The best `k` run from a folder of models, or from the Hub where it lacks them."""
     from hf_crosssight.refinement import refine
+    from hf_crosssight.zoo.model_folders import ModelFolders
 
     if isinstance(sample, EncodedDataset):
         raise UserError("an encoded dataset has no images to run models on", "rank the dataset itself, unrefined")
-    return refine(scores, zoo, sample, k, places, order=order, rule=rule, progress=progress)
+    return refine(scores, zoo, sample, k, ModelFolders(zoo, folder, client), **given)
+
+
+def _trained_on(model: CrossSightModel) -> frozenset[str]:
+    """Ids of the models whose results trained the ranker."""
+    return frozenset((model.config.trained_on or {}).get("models", ()))
 
 
 def _rounded(value: float) -> float:

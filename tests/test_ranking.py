@@ -111,7 +111,10 @@ def test_another_dataset_changes_the_dataset_part_but_not_the_static_part(digits
         ({"models": []}, "models is an empty list"),
         ({"device": "rtx4095"}, 'no device "rtx4095"'),
         ({"max_latency_ms": 5}, "--max-latency-ms needs to know on which device"),
-        ({"refine": 0}, "--refine is not available yet"),
+        ({"refine": 0}, "refine is 0"),
+        ({"refine": 2, "refine_rule": "best"}, "there is no rule 'best'"),
+        ({"refine": 2, "refine_from": "/no/such/folder"}, "there is no folder /no/such/folder"),
+        ({"refine": 2}, "none of the best 2 models can be run: timm/"),
     ],
 )
 def test_wrong_arguments_are_named(wrong, word):

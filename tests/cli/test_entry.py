@@ -80,16 +80,6 @@ def test_misuse_is_two_lines_and_exit_code_2(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
-    [("--refine", "5")],
-)
-def test_options_that_are_not_built_say_so(option, value, capsys):
-    assert run("rank", "--dataset", "digits", option, *([value] if value else [])) == 2
-    what, _ = two_lines(capsys.readouterr().err)
-    assert what == f"error: {option} is not available yet"
-
-
-@pytest.mark.parametrize(
     ("error", "code", "what"),
     [
         (UserError("bad", "mend it"), 2, "error: bad"),
