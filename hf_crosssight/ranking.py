@@ -169,7 +169,8 @@ def rank(
         encoded = encode_dataset(sample, loaded, client, progress)
         tokens = encoded.tokens
     with clock.step("ranking"):
-        scores = score_candidates(loaded.model, tokens.values, candidates)
+        hardware = on_device.hardware_token(loaded.model) if on_device else None
+        scores = score_candidates(loaded.model, tokens.values, candidates, hardware)
         candidates = candidates.with_views(list(loaded.model.config.view_shapes))
     refinement: Refinement | None = None
     if refine is not None:

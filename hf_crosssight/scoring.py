@@ -44,10 +44,13 @@ class Scores:
         return replace(self, score=self.score + added, evidence=added)
 
 
-def score_candidates(model: CrossSightModel, dataset_tokens: np.ndarray, zoo: ZooIndex) -> Scores:
+def score_candidates(
+    model: CrossSightModel, dataset_tokens: np.ndarray, zoo: ZooIndex, hardware_token: np.ndarray | None = None
+) -> Scores:
     """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is gated residual plus match.
 
-    The ranker is given the views that it was trained to read; those that the zoo lacks count as missing.
+    The ranker is given the views that it was trained to read; those that the zoo lacks count as missing. With a
+    hardware token `[Dh]` (Fusion) the scores join accuracy with the device.
 
     Raises:
         UserError: the zoo has none of them, or of another shape.
@@ -63,7 +66,9 @@ def score_candidates(model: CrossSightModel, dataset_tokens: np.ndarray, zoo: Zo
         )
     evidence = evidence_of(model, dataset_tokens, read.views) if "card" in read.views else None
     try:
-        output = model.score_zoo(dataset_tokens, read.views, read.view_mask, evidence=evidence)
+        output = model.score_zoo(
+            dataset_tokens, read.views, read.view_mask, evidence=evidence, hardware_token=hardware_token
+        )
     except ValueError as error:  # the models room knows no errors of ours
         raise UserError(
             f"the ranker cannot read the zoo '{zoo.id}': {error}", "use a ranker and a zoo of the same version"

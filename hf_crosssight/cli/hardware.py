@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,8 @@ MEASURE_EXAMPLES = """Examples:
 hf-crosssight hardware measure microsoft/resnet-18
 
 hf-crosssight hardware measure ./my-model --batch-size 1 --batch-size 8 --phase train --format json
+
+hf-crosssight hardware measure ./zoo/* --batch-size 1 --out hardware.parquet
 """
 PREDICT_EXAMPLES = """Examples:
 
@@ -74,38 +77,35 @@ def list_command(
 
 @app.command("measure", epilog=MEASURE_EXAMPLES)
 def measure_command(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder | Hub id.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Folders | Hub ids.")],
     device: Annotated[str, typer.Option(help="cpu | cuda.")] = "cpu",
     batch_size: Annotated[list[int] | None, typer.Option(help="Images a pass; repeat. 1 by default.")] = None,
     phase: _Phase = "infer",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; by default as PyTorch takes them.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Parquet table to add to, with each model's places by metric; goes on where it stopped."),
+    ] = None,
     offline: _Offline = False,
     format: _Format = Format.auto,
     debug: _Debug = False,
 ) -> None:
-    """Measure a model on this machine: latency, memory, energy, temperature, carbon; why, where there is no figure."""
+    """Measure models on this machine: latency, memory, energy, temperature, carbon; why, where there is no figure.
+
+    `rank --device local` takes these figures before predicted ones.
+    """
     from hf_crosssight.cli.progress import ProgressLine
     from hf_crosssight.cli.quiet import silence_libraries
 
     if not debug:
         silence_libraries()
     progress = ProgressLine()
-    from hf_crosssight.hardware.measure import measure_model
-
     try:
-        if threads:
-            import torch
-
-            torch.set_num_threads(threads)
-        found = measure_model(
-            model, device=device, batch_sizes=batch_size or [1], phase=phase, offline=offline, progress=progress
-        )
+        options: dict[str, Any] = {"device": device, "batch_sizes": batch_size or [1], "phase": phase}
+        options |= {"offline": offline, "progress": progress}
+        rows = _measured_rows(models, threads, out, options)
     finally:
         progress.close()
-    from hf_crosssight.hardware.measurements import keep
-
-    keep(found)
-    rows = [dataclasses.asdict(measurement) for measurement in found]
     if format.resolve() is Format.json:
         print(json.dumps({"measurements": rows}, indent=1, ensure_ascii=False))
         return
@@ -113,6 +113,36 @@ def measure_command(
         reasons = row.pop("reasons")
         row["not_measured"] = "; ".join(f"{name}: {why}" for name, why in reasons.items())
     _print_rows([{name: _short(value) for name, value in row.items()} for row in rows], "model_id", format, tall=True)
+
+
+def _measured_rows(
+    models: list[str], threads: int | None, out: Path | None, options: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Measurements as rows: several models into a table, a single one in this process; kept for later rankings."""
+    from hf_crosssight.hardware.measurements import keep
+
+    if out is None and len(models) > 1:
+        raise UserError("Several models are measured into a table.", "Name it: --out FILE.parquet.")
+    if out is not None:
+        from hf_crosssight.hardware.metric_table import measure_many
+
+        table, failed = measure_many(models, out, threads=threads, **options)
+        for model, why in failed.items():
+            print(f"note: {model} was left out: {why}", file=sys.stderr)
+        if table.empty:
+            raise UserError(f"None of {len(models)} models could be measured.", "The notes say why.")
+        rows = json.loads(table.to_json(orient="records"))
+        found = [row | {"reasons": json.loads(row["reasons"])} for row in rows if row["source"] in models]
+    else:
+        from hf_crosssight.hardware.measure import measure_model
+
+        if threads:
+            import torch
+
+            torch.set_num_threads(threads)
+        found = [dataclasses.asdict(one) for one in measure_model(models[0], **options)]
+    keep(found)
+    return found
 
 
 @app.command("predict", epilog=PREDICT_EXAMPLES)

@@ -8,10 +8,11 @@ order is that of the scores. Fusion leaves the order to a ranker that reads the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_crosssight.errors import UserError
 from hf_crosssight.hardware.combine import copeland, product, thesis_sum, worth_of
 from hf_crosssight.hardware.limits import METRIC_OF, nothing_meets
 from hf_crosssight.hardware.measurements import anchors_from, own_rows, with_measured
@@ -21,8 +22,12 @@ from hf_crosssight.hardware.pareto import Pareto, on_front
 from hf_crosssight.hardware.predict import Costs, predict_costs, usual_batch
 from hf_crosssight.hardware.preferences import Preference, filled, metric_values
 from hf_crosssight.hardware.request import HardwareRequest
+from hf_crosssight.tokens.hardware import hardware_token
 from hf_crosssight.zoo.filters import Selection, narrowed
 from hf_crosssight.zoo.index import ZooIndex
+
+if TYPE_CHECKING:
+    from hf_crosssight.models import CrossSightModel
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,21 @@ class Affordable:
         figure = getattr(self.costs, metric)
         device, ids = self.request.device.name, self.zoo.model_ids
         return Pareto(metric, device, ids, scores, figure.value, on_front(np.round(scores, 6), figure.value))
+
+    def hardware_token(self, ranker: CrossSightModel) -> np.ndarray | None:
+        """What Fusion's ranker is told of the device and the limit on latency `[Dh]`; `None` for Shadow.
+
+        Raises:
+            UserError: the ranker was not trained to read it.
+        """
+        if self.request.method != "fusion":
+            return None
+        if not ranker.config.hardware_token_dim:
+            raise UserError(
+                "--method fusion needs a ranker that reads hardware, and this one does not.",
+                "Train one (benchmarks/train_fusion_ranker.py) and name it with --ranker, or take --method shadow.",
+            )
+        return hardware_token(self.request.device, self.request.limits.max_latency_ms)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from hf_crosssight.hardware.residuals import Spread, condition, conformal_factor
 from hf_crosssight.hardware.utilisation import CLIP, RANGE, SETTINGS, Utilisation
 
 ANCHOR_COUNTS = (1, 2, 5, 10, 20)
-_HIDDEN = 64
+_HIDDEN = 32
 _MEMBERS = 2
 _EPOCHS = 50
 _LEVEL_RIDGE = 30.0  # timings that a device's own level is worth beside the common prediction

@@ -154,9 +154,9 @@ def _measured(
     where, batch = pixels.device, len(pixels)
     one_pass = _pass_of(module, pixels, options, phase)
     try:
+        extra = peak_beside(one_pass, where)  # the first pass: later ones find the memory that it took
         with torch.no_grad():
             counts = count_forward(module, lambda: module(pixel_values=pixels, **options))
-        extra = peak_beside(one_pass, where)  # the first pass: later ones find the memory that it took
         held = counts if phase == "infer" else count_forward(module, one_pass)
         times = _times(one_pass, repeats)
         energy, temperature, carbon = energy_of_pass(one_pass, where), cpu_temperature(), carbon_of_pass(one_pass)
@@ -189,7 +189,7 @@ def _measured(
         memory_mb=None if extra is None else weights + extra,
         weights_mb=weights,
         activations_mb=live,
-        allocator_mb=None if extra is None else extra - live,
+        allocator_mb=None if extra is None else max(0.0, extra - live),
         energy_j=energy.value,
         power_w=None if energy.value is None else energy.value / median * 1e3,
         cpu_temperature_c=temperature.value,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,15 +23,14 @@ from hf_crosssight.hardware.model_shape import ModelShapes
 from hf_crosssight.hardware.predict import Costs
 
 if TYPE_CHECKING:
-    from hf_crosssight.hardware.measure import Measurement
     from hf_crosssight.zoo.index import ZooIndex
 
 _FULL = 8  # images a pass from which on a GPU's milliseconds an image are those of a full batch
 
 
-def keep(measurements: Iterable[Measurement]) -> None:
-    """Adds measurements to the cache; without a cache that can be written, nothing is kept."""
-    lines = "".join(json.dumps(dataclasses.asdict(one), ensure_ascii=False) + "\n" for one in measurements)
+def keep(measurements: Iterable[Mapping[str, Any]]) -> None:
+    """Adds measurements, fields as of `Measurement`, to the cache; where that cannot be written, nothing is kept."""
+    lines = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in measurements)
     path = _store()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

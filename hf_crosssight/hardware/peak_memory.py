@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,11 +49,21 @@ def held_mb(device: Any) -> float | None:
 
 def reset_peak() -> float | None:
     """Sets the process's high-water mark to what it holds now, which is returned; `None` where it cannot."""
+    _give_back()
     try:
         _CLEAR.write_text("5", encoding="utf-8")
     except OSError:
         return None
     return resident_mb()
+
+
+def _give_back() -> None:
+    """Returns freed memory to the system, where the C library can: a pass that reuses it would seem to take none."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return
 
 
 def _status(name: str) -> float | None:

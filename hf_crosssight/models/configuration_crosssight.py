@@ -25,7 +25,7 @@ AT_LEAST_ONE = (
     "ensemble_size",
     "reference_length",
 )
-NOT_NEGATIVE = ("evidence_size", "encoder_layers", "num_references", "gate_scale")
+NOT_NEGATIVE = ("evidence_size", "hardware_token_dim", "encoder_layers", "num_references", "gate_scale")
 SHARES = ("hidden_dropout", "attention_dropout", "dataset_token_dropout", "view_dropout", "set_dropout")
 
 
@@ -41,6 +41,7 @@ class CrossSightConfig(PreTrainedConfig):
     view_shapes (`dict[str, list[int]]`): view name → `[rows, columns]`; row 0 is the view's summary, the others an
         unordered set, column 0 tells valid rows from padding.
     evidence_size (`int`): columns of the optional measured evidence (0: the ranker takes none).
+    hardware_token_dim (`int`): columns of the hardware token of Fusion (0: the ranker reads none).
 
     Network:
 
@@ -93,6 +94,7 @@ class CrossSightConfig(PreTrainedConfig):
     )
     view_shapes: dict[str, list[int]] = field(default_factory=lambda: {"structure": [25, 32], "card": [1, 528]})
     evidence_size: int = 0
+    hardware_token_dim: int = 0
 
     hidden_size: int = 128
     num_attention_heads: int = 4

@@ -21,6 +21,7 @@ from .dataset_crosssight import (
     reduce_tokens,
 )
 from .distance_crosssight import FARTHEST, ComparableDatasets, comparable_datasets, dataset_distances
+from .hardware_crosssight import CrossSightHardwareEmbedding, require_hardware
 from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory
 from .ranking_losses import gaussian_rank_mse, listmle, ranked, weighted_pairwise_logistic
 from .single_thread_crosssight import single_threaded
@@ -76,6 +77,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
     def __init__(self, config: CrossSightConfig):
         super().__init__(config)
         self.dataset_embedding = CrossSightDatasetEmbedding(config)
+        self.hardware_embedding = CrossSightHardwareEmbedding(config) if config.hardware_token_dim else None
         self.encoder_layers = nn.ModuleList(CrossSightEncoderLayer(config) for _ in range(config.encoder_layers))
         self.memory_norm = (
             nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.encoder_layers else None
@@ -108,6 +110,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         member_weights: Tensor | None = None,
         exclude_references: Tensor | None = None,
         reference_distances: Tensor | None = None,
+        hardware_token: Tensor | None = None,
         output_attentions: bool | None = None,
     ) -> CrossSightOutput | tuple[Any, ...]:
         r"""
@@ -123,6 +126,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
             member_weights (`Tensor` `[B, ensemble_size]`, *optional*): weight of each task in each member's loss.
             exclude_references (`Tensor` `[B, R]`, *optional*): training datasets that the gate must not see.
             reference_distances (`Tensor` `[B, R]`, *optional*): `nearest_references` computed before.
+            hardware_token (`Tensor` `[B, Dh]`, *optional*): where the models shall run, for a ranker that reads it.
             output_attentions (`bool`, *optional*): also return attention weights (with eager attention).
 
         Raises:
@@ -131,7 +135,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         if not model_views:
             raise ValueError("model_views is needed: view name → [batch, models, rows, columns]")
         distances = self._usable_distances(reference_distances, exclude_references)
-        memory = self.encode_dataset(dataset_tokens, dataset_mask, distances, exclude_references)
+        memory = self.encode_dataset(dataset_tokens, dataset_mask, distances, exclude_references, hardware_token)
         output = self._decode(memory, model_views, view_mask, evidence, model_mask)
         if ranks is not None and output.member_scores is not None:
             output.loss = self._loss(output.member_scores, ranks, member_weights)
@@ -147,12 +151,15 @@ class CrossSightModel(CrossSightPreTrainedModel):
         dataset_mask: Tensor | None = None,
         reference_distances: Tensor | None = None,
         exclude_references: Tensor | None = None,
+        hardware_token: Tensor | None = None,
     ) -> DatasetMemory:
         """Reads datasets `[B, S, Dd]` once; the result serves any number of models."""
         mask, tokens = self._checked_tokens(dataset_tokens, dataset_mask)
         gate = self._gate(tokens, mask, reference_distances, exclude_references)
         states = self.dropout(self.dataset_embedding(tokens))
         attention_mask = additive_mask(mask, states.dtype)
+        if hardware_token is not None:
+            states, attention_mask = require_hardware(self.hardware_embedding)(states, mask, hardware_token)
         for layer in self.encoder_layers:
             states = layer(states, attention_mask)
         if self.memory_norm is not None:
@@ -171,6 +178,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         *,
         dataset_mask: Any = None,
         evidence: Any = None,
+        hardware_token: Any = None,
     ) -> CrossSightOutput:
         """Scores a whole zoo on one dataset, a chunk of models at a time (all at once with attention among models).
 
@@ -181,6 +189,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
             chunk (`int`, defaults to 512): models at a time; what it takes fits the cache.
             dataset_mask (bool `[S]`, *optional*): True for real tokens.
             evidence (`[M, E]`, *optional*): measured evidence.
+            hardware_token (`[Dh]`, *optional*): where the models shall run, for a ranker that reads it.
 
         Returns:
             `CrossSightOutput` with B = 1, in float32, on the CPU.
@@ -191,7 +200,8 @@ class CrossSightModel(CrossSightPreTrainedModel):
         try:
             tokens = _as_tensor(dataset_tokens, self.device)[None]
             mask = None if dataset_mask is None else _as_tensor(dataset_mask, self.device)[None].bool()
-            memory = self.encode_dataset(tokens, mask)
+            hardware = None if hardware_token is None else _as_tensor(hardware_token, self.device)[None]
+            memory = self.encode_dataset(tokens, mask, hardware_token=hardware)
             count = _common_length(views)
             step = max(count, 1) if self.config.model_self_attention else chunk  # they must see one another
             parts = [
