@@ -33,7 +33,7 @@ class LoadedRanker:
     @property
     def views(self) -> tuple[str, ...]:
         """Names of the views that it reads."""
-        return tuple(self.model.config.view_shapes)
+        return tuple(self.model.config.read_views)
 
     def load(self) -> LoadedRanker:
         return self
@@ -55,8 +55,9 @@ class RankerFiles:
     @property
     def views(self) -> tuple[str, ...]:
         """Names of the views that it reads; of a configuration that names none, none."""
-        shapes = json.loads((self.folder / "config.json").read_text(encoding="utf-8")).get("view_shapes")
-        return tuple(shapes) if isinstance(shapes, dict) else ()
+        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        shapes = [config.get(name) for name in ("view_shapes", "forest_views")]
+        return tuple(dict.fromkeys(name for own in shapes if isinstance(own, dict) for name in own))
 
     def load(self) -> LoadedRanker:
         """Raises `UserError` if the files are damaged."""
@@ -72,7 +73,7 @@ class HeldRanker:
     @property
     def views(self) -> tuple[str, ...]:
         """Names of the views that it reads."""
-        return tuple(self.model.config.view_shapes)
+        return tuple(self.model.config.read_views)
 
     def load(self) -> LoadedRanker:
         return LoadedRanker(self.model.eval(), self.model.config.name_or_path or "in-memory", "memory", None)

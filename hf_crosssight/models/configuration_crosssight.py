@@ -25,7 +25,10 @@ AT_LEAST_ONE = (
     "ensemble_size",
     "reference_length",
 )
-NOT_NEGATIVE = ("evidence_size", "hardware_token_dim", "encoder_layers", "num_references", "gate_scale")
+NOT_NEGATIVE = (
+    "evidence_size", "hardware_token_dim", "encoder_layers", "num_references", "gate_scale",
+    "forest_trees", "forest_nodes", "forest_depth",
+)  # fmt: skip
 SHARES = ("hidden_dropout", "attention_dropout", "dataset_token_dropout", "view_dropout", "set_dropout")
 
 
@@ -59,6 +62,18 @@ class CrossSightConfig(PreTrainedConfig):
     score_activation (`"none"` or `"sigmoid"`): applied to the finished score.
     initializer_range (`float`, *optional*): std of the initial weights; `None` for 1/sqrt(fan in).
 
+    Forest (models that have a probe view; see `forest_crosssight`):
+
+    forest_trees (`int`): trees of each of the two forests, static and pair, a multiple of `ensemble_size`; 0: none.
+    forest_nodes, forest_depth (`int`): nodes of the largest tree, steps from its root to its deepest leaf.
+    forest_weight (`float`): share of the forest in the score of a model that has the probe view.
+    forest_linear (`float`): share of the linear map beside the trees.
+    forest_gate (`float`): factor on what the pair forest says beyond the static one.
+    forest_descriptors (`int`): principal components of dataset tokens that it reads.
+    forest_views (`dict[str, list[int]]`): shapes of the views that it reads: structure, probe, weights.
+    probe_layout (`list[int]`): tasks and statistics of a task at the beginning of the probe view.
+    anchor_length (`int`): tokens kept of each probe task.
+
     Training:
 
     loss (`dict[str, float]`): weight of each of `listmle`, `gaussian_mse`, `pairwise`.
@@ -75,6 +90,8 @@ class CrossSightConfig(PreTrainedConfig):
     image_encoder, text_encoder (`str`, *optional*): ids of the encoders that made the dataset tokens.
     specs (`dict[str, str]`): version of each token specification.
     trained_on (`dict[str, list[str]]`): `datasets` and `models` of the training tables.
+    family_gates (`dict[str, list[str]]`): view → the architecture families of which it is read; of other models it
+        counts as missing.
     num_references, reference_length (`int`): training datasets kept in the file, and tokens for each.
     reference_names, reference_texts (`list[str]`): their names and descriptions.
     """
@@ -115,6 +132,17 @@ class CrossSightConfig(PreTrainedConfig):
     score_activation: Literal["none", "sigmoid"] = "none"
     initializer_range: float | None = None
 
+    forest_trees: int = 0
+    forest_nodes: int = 0
+    forest_depth: int = 0
+    forest_weight: float | int = 1.0
+    forest_linear: float | int = 0.5
+    forest_gate: float | int = 1.0
+    forest_descriptors: int = 6
+    forest_views: dict[str, list[int]] = field(default_factory=dict)
+    probe_layout: list[int] = field(default_factory=lambda: [15, 5])
+    anchor_length: int = 12
+
     loss: dict[str, float | int] = field(default_factory=lambda: {"gaussian_mse": 1.0, "pairwise": 1.0})
     loss_center: bool = True
     temperature_start: float | int = 1.0
@@ -129,6 +157,7 @@ class CrossSightConfig(PreTrainedConfig):
     text_encoder: str | None = None
     specs: dict[str, str] = field(default_factory=dict)
     trained_on: dict[str, list[str]] = field(default_factory=lambda: {"datasets": [], "models": []})
+    family_gates: dict[str, list[str]] = field(default_factory=dict)
     num_references: int = 0
     reference_length: int = 18
     reference_names: list[str] = field(default_factory=list)
@@ -145,6 +174,11 @@ class CrossSightConfig(PreTrainedConfig):
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset!r}; there are {', '.join(sorted(PRESETS))}")
         return cls(**{**PRESETS[preset], **overrides})
+
+    @property
+    def read_views(self) -> dict[str, list[int]]:
+        """Shapes of all views that the ranker reads, by the network or by the forest."""
+        return {**self.view_shapes, **self.forest_views}
 
     def temperature_at(self, progress: float) -> float:
         """Temperature of the losses when a share `progress` in [0, 1] of the training is done."""
@@ -185,12 +219,31 @@ class CrossSightConfig(PreTrainedConfig):
         kind = self.dataset_layout["kind"]
         require(kind[1] - kind[0] == 3, "dataset_layout['kind'] must span 3 columns: prototype, global, text")
         require(bool(self.view_shapes), "view_shapes names no view")
-        for name, shape in self.view_shapes.items():
+        for name, shape in [*self.view_shapes.items(), *self.forest_views.items()]:
             require(name.isidentifier(), f"view_shapes names a view {name!r}; a plain word is needed")
             require(
                 len(shape) == 2 and shape[0] >= 1 and shape[1] >= 2,
                 f"view_shapes['{name}'] = {shape} is no [rows >= 1, columns >= 2]",
             )
+
+    def validate_forest(self) -> None:
+        """A forest has nodes, reads views that are there, and is shared by the members."""
+        if self.forest_trees == 0:
+            return
+        require(
+            self.forest_trees % self.ensemble_size == 0,
+            f"forest_trees {self.forest_trees} is no multiple of ensemble_size {self.ensemble_size}",
+        )
+        require(self.forest_nodes >= 1, "forest_nodes must be at least 1 where there are trees")
+        for name in ("forest_weight", "forest_linear"):
+            require(0.0 <= getattr(self, name) <= 1.0, f"{name} must lie in [0, 1]")
+        views = {"structure", "probe", "weights"}
+        require(set(self.forest_views) == views, "forest_views must be structure, probe and weights")
+        tasks, statistics = self.probe_layout
+        require(
+            0 < tasks * statistics < self.forest_views["probe"][1],
+            f"probe_layout {self.probe_layout} does not fit a probe view of {self.forest_views['probe'][1]} columns",
+        )
 
     def validate_training(self) -> None:
         """Losses are known and count, temperatures are positive, references have names."""

@@ -37,11 +37,15 @@ class CrossSightOutput(ModelOutput):
 
 
 class DatasetMemory(NamedTuple):
-    """What the decoder needs of B datasets: keys and values of each layer, additive mask, gate `[B]`."""
+    """What the decoder needs of B datasets: keys and values of each layer, additive mask, gate `[B]`.
+
+    `described` `[B, k]` is what the forest reads of them, where there is one.
+    """
 
     keys_values: list[tuple[Tensor, Tensor]]
     attention_mask: Tensor | None
     gate: Tensor
+    described: Tensor | None = None
 
 
 class CrossSightHeads(nn.Module):

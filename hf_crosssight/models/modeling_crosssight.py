@@ -21,8 +21,10 @@ from .dataset_crosssight import (
     reduce_tokens,
 )
 from .distance_crosssight import FARTHEST, ComparableDatasets, comparable_datasets, dataset_distances
+from .forest_crosssight import CrossSightForest, CrossSightLinear
 from .hardware_crosssight import CrossSightHardwareEmbedding, require_hardware
 from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory
+from .pairs_crosssight import CrossSightPairFeatures
 from .ranking_losses import gaussian_rank_mse, listmle, ranked, weighted_pairwise_logistic
 from .single_thread_crosssight import single_threaded
 from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder
@@ -59,6 +61,9 @@ class CrossSightPreTrainedModel(PreTrainedModel):
         elif isinstance(module, CrossSightDatasetEmbedding):
             init.zeros_(module.token_center)
             init.ones_(module.token_scale)
+        elif isinstance(module, CrossSightForest | CrossSightLinear | CrossSightPairFeatures):
+            for name, buffer in module.named_buffers(recurse=False):
+                (init.ones_ if name == "scale" else init.zeros_)(buffer)
         elif isinstance(module, CrossSightModel):
             init.zeros_(module.reference_tokens)
             init.zeros_(module.reference_mask)
@@ -88,6 +93,13 @@ class CrossSightModel(CrossSightPreTrainedModel):
         self.static_heads = CrossSightHeads(config) if config.static_part else None
         self.gate = CrossSightGate(config) if config.dataset_gate else None
         self.evidence_head = nn.Linear(config.evidence_size, 1, bias=False) if config.evidence_size else None
+        self.pair_features: CrossSightPairFeatures | None = None
+        if config.forest_trees:
+            size = (config.forest_trees, config.forest_nodes, config.forest_depth, config.ensemble_size)
+            self.pair_features = CrossSightPairFeatures(config)
+            self.static_forest, self.pair_forest = CrossSightForest(*size), CrossSightForest(*size)
+            self.static_linear = CrossSightLinear(self.pair_features.static_width, config.ensemble_size)
+            self.pair_linear = CrossSightLinear(self.pair_features.width, config.ensemble_size)
         self.dropout = nn.Dropout(config.hidden_dropout)
         shape = (config.num_references, config.reference_length)
         self.register_buffer("reference_tokens", torch.zeros(*shape, config.dataset_token_dim, dtype=torch.float16))
@@ -165,7 +177,8 @@ class CrossSightModel(CrossSightPreTrainedModel):
         if self.memory_norm is not None:
             states = self.memory_norm(states)
         keys_values = [layer.project_memory(states) for layer in self._decoder_layers()]
-        return DatasetMemory(keys_values, attention_mask, gate)
+        described = None if self.pair_features is None else self.pair_features.of_dataset(tokens, mask)
+        return DatasetMemory(keys_values, attention_mask, gate, described)
 
     @single_threaded
     @torch.inference_mode()
@@ -303,7 +316,9 @@ class CrossSightModel(CrossSightPreTrainedModel):
         evidence: Tensor | None,
         model_mask: Tensor | None,
     ) -> CrossSightOutput:
-        query = self.model_query(dict(views), dict(view_mask or {}))
+        read = {name: view for name, view in views.items() if self._is_for_network(name)}
+        masks = {name: mask for name, mask in (view_mask or {}).items() if self._is_for_network(name)}
+        query = self.model_query(read, masks)
         states, attentions = self.dropout(query), []
         among_models = additive_mask(None if model_mask is None else model_mask.bool(), states.dtype)
         for layer, (key, value) in zip(self._decoder_layers(), memory.keys_values, strict=True):
@@ -312,6 +327,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         residual = self.residual_heads(states)
         static = torch.zeros_like(residual) if self.static_heads is None else self.static_heads(query)
         members = static + memory.gate[:, None, None] * residual + self._evidence(evidence, query.dtype)
+        static, members = self._with_forest(static, members, memory, views, view_mask or {}, evidence)
         if self.config.score_activation == "sigmoid":
             members = members.sigmoid()
         return CrossSightOutput(
@@ -323,6 +339,41 @@ class CrossSightModel(CrossSightPreTrainedModel):
             attentions=tuple(attentions),
             member_scores=members,
         )
+
+    def _is_for_network(self, name: str) -> bool:
+        """Whether the network is to read a view; it refuses those that nobody reads."""
+        return name in self.config.view_shapes or name not in self.config.forest_views
+
+    def _with_forest(
+        self,
+        static: Tensor,
+        members: Tensor,
+        memory: DatasetMemory,
+        views: Mapping[str, Tensor],
+        view_mask: Mapping[str, Tensor],
+        evidence: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Static part and scores `[B, M, E]`, mixed with the forest's for the models that have the views it reads."""
+        names = [name for name in self.config.forest_views if name != "weights"]  # which a model may do without
+        if self.pair_features is None or memory.described is None or not set(names) <= set(views):
+            return static, members
+        there = torch.stack([views[name][..., 0, 0] > 0.5 for name in names]).all(0)
+        for name in set(names) & set(view_mask):
+            there = there & view_mask[name].bool()
+        if not bool(there.any()):
+            return static, members
+        match = None if evidence is None else evidence[..., 0]
+        rows = self.pair_features(memory.described, views, match)[there]
+        first, own = self.pair_features.weights_width, self.pair_features.static_width
+        trees = 1.0 - float(self.config.forest_linear)
+        of_model = trees * self.static_forest(rows[:, first:own]) + (1.0 - trees) * self.static_linear(rows[:, :own])
+        of_pair = trees * self.pair_forest(rows[:, first:]) + (1.0 - trees) * self.pair_linear(rows)
+        of_pair = of_model + float(self.config.forest_gate) * (of_pair - of_model)
+        share = float(self.config.forest_weight)
+        static, members = static.clone(), members.clone()
+        static[there] = (1.0 - share) * static[there] + share * of_model.to(static.dtype)
+        members[there] = (1.0 - share) * members[there] + share * of_pair.to(members.dtype)
+        return static, members
 
     def _decoder_layers(self) -> list[CrossSightDecoderLayer]:
         return cast(list[CrossSightDecoderLayer], list(self.decoder_layers))

@@ -1,0 +1,262 @@
+"""Growing the forests of a ranker: from measured tasks to trees that stand in the model's own buffers.
+
+Extremely randomised trees (Geurts, Ernst, Wehenkel, 2006) and a ridge regression learn gaussianised ranks, and their
+mean is taken: trees know the families that they saw, the linear map carries to those that they did not. Each stands
+twice in a ranker, once for a model's own features alone, which is what the model is worth anywhere, and once for all
+features of model and dataset. Every ensemble member sees the parents of the datasets with weights of its own (a
+Bayesian bootstrap), and another token sample of every dataset, so that the members' spread says what other datasets
+would have taught.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hf_crosssight.ground_truth.tables import Task
+from hf_crosssight.models import CrossSightConfig, CrossSightModel
+from hf_crosssight.models.forest_crosssight import CrossSightForest, CrossSightLinear, forest_arrays
+from hf_crosssight.peers.history import gaussianised
+from hf_crosssight.tokens.dataset import DatasetTokens
+from hf_crosssight.tokens.views import VIEWS
+from hf_crosssight.tokens.word_match import evidence_of
+from hf_crosssight.zoo.index import ZooIndex
+
+FOREST_VIEWS = ("structure", "probe", "weights")
+_NEEDED = ("structure", "probe")
+Progress = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class ForestRecipe:
+    """How to grow.
+
+    Attributes:
+        trees: of each forest, over all members.
+        leaf: rows in a leaf at the least.
+        features: share of the features that a split looks at.
+        ridge: penalty of the linear map, per row and feature, for features of a variance of one.
+        linear: share of the linear map beside the trees.
+        spread: 0 for the same weight of every parent for all members, 1 for a whole Bayesian bootstrap.
+        table_weight: factor on the rows of a table, 1 where it is not named; every dataset of a table counts alike.
+        gate: factor on what the pair forest says beyond the static one.
+        weight: share of the forest in the score of a model with a probe view.
+        fewest: models that a task needs to be learnt from.
+        seed: of the trees and of the weights.
+    """
+
+    trees: int = 160
+    leaf: int = 3
+    features: float = 0.4
+    ridge: float = 0.0075
+    linear: float = 0.5
+    spread: float = 0.5
+    table_weight: Mapping[str, float] = field(default_factory=dict)
+    gate: float = 1.0
+    weight: float = 1.0
+    fewest: int = 5
+    seed: int = 0
+
+
+def with_forest(
+    model: CrossSightModel,
+    tasks: Sequence[Task],
+    zoo: ZooIndex,
+    tokens: Mapping[str, Sequence[DatasetTokens]],
+    anchors: Sequence[np.ndarray],
+    *,
+    recipe: ForestRecipe | None = None,
+    progress: Progress | None = None,
+) -> CrossSightModel:
+    """The same ranker with forests that were grown from tasks; its network is left as it is.
+
+    Args:
+        model: a ranker with or without forests.
+        tasks: what to learn from; models without a probe view and datasets without tokens are left out.
+        zoo: views of the tasks' models.
+        tokens: token samples of each dataset, the richest last.
+        anchors: tokens `[S, Dd]` of each probe task, see `probe_anchors`.
+        recipe (*optional*).
+        progress (*optional*): called as `progress(step, done, total)`.
+
+    Raises:
+        ValueError: no task with enough models is left.
+    """
+    recipe = recipe or ForestRecipe()
+    grown = _with_room(model, recipe, nodes=1, depth=0)
+    assert grown.pair_features is not None
+    used = _usable(tasks, zoo, tokens, recipe.fewest)
+    names = sorted({task.dataset for task in used})
+    grown.pair_features.fit(
+        [torch.from_numpy(values) for values in anchors], [torch.from_numpy(tokens[n][-1].values) for n in names]
+    )
+    rows = _Rows(grown, used, zoo, tokens, recipe)
+    arrays = {}
+    for number, (name, stop) in enumerate((("static_forest", rows.static_width), ("pair_forest", None))):
+        if progress is not None:
+            progress("growing trees", number, 2)
+        arrays[name] = _grow(rows, slice(rows.weights_width, stop), recipe)
+    nodes = max(found["value"].shape[1] for found in arrays.values())
+    depth = max(int(found["depth"]) for found in arrays.values())
+    finished = _with_room(grown, recipe, nodes=nodes, depth=depth)
+    for name, found in arrays.items():
+        _fill(getattr(finished, name), found)
+    _fit_linear(finished.static_linear, rows, rows.static_width, recipe)
+    _fit_linear(finished.pair_linear, rows, None, recipe)
+    return finished.eval()
+
+
+def _usable(
+    tasks: Sequence[Task], zoo: ZooIndex, tokens: Mapping[str, Sequence[DatasetTokens]], fewest: int
+) -> list[Task]:
+    has = set(np.asarray(zoo.model_ids, dtype=object)[_has_views(zoo)])
+    found = []
+    for task in tasks:
+        index = [i for i, model in enumerate(task.models) if model in has]
+        if len(index) >= fewest and tokens.get(task.dataset):
+            found.append(Task(task.table, task.dataset, tuple(task.models[i] for i in index), task.scores[index]))
+    if not found:
+        raise ValueError(f"no task has tokens and {fewest} models with the views {', '.join(_NEEDED)}")
+    return found
+
+
+def _has_views(zoo: ZooIndex) -> np.ndarray:
+    masks = [zoo.view_mask[name] if name in zoo.views else np.zeros(len(zoo), bool) for name in _NEEDED]
+    return np.asarray(np.logical_and.reduce(masks))
+
+
+def _with_room(model: CrossSightModel, recipe: ForestRecipe, *, nodes: int, depth: int) -> CrossSightModel:
+    """A copy of the ranker with empty forests of a size; what it has is kept."""
+    config = CrossSightConfig(**{
+        **copy.deepcopy(model.config).to_diff_dict(),
+        "forest_trees": _whole_groups(recipe.trees, model.config.ensemble_size),
+        "forest_nodes": nodes, "forest_depth": depth, "forest_gate": recipe.gate, "forest_weight": recipe.weight,
+        "forest_linear": recipe.linear,
+        "forest_views": {name: list(VIEWS[name].shape) for name in FOREST_VIEWS},
+    })  # fmt: skip
+    made = CrossSightModel(config)
+    kept = {
+        name: value for name, value in model.state_dict().items()
+        if (name in made.state_dict() and not name.startswith(("static_", "pair_forest", "pair_linear")))
+        or name.startswith("static_heads")
+    }  # fmt: skip
+    made.load_state_dict(kept, strict=False)
+    return made.eval()
+
+
+def _whole_groups(trees: int, members: int) -> int:
+    return max(round(trees / members), 1) * members
+
+
+class _Rows:
+    """Rows of (dataset, model) pairs: features of each token sample, targets and weights."""
+
+    def __init__(
+        self, model: CrossSightModel, tasks: Sequence[Task], zoo: ZooIndex,
+        tokens: Mapping[str, Sequence[DatasetTokens]], recipe: ForestRecipe,
+    ) -> None:  # fmt: skip
+        assert model.pair_features is not None
+        self.static_width, self.weights_width = model.pair_features.static_width, model.pair_features.weights_width
+        self.members = model.config.ensemble_size
+        at = {model_id: row for row, model_id in enumerate(zoo.model_ids)}
+        index = [np.array([at[name] for name in task.models]) for task in tasks]
+        self.targets = np.concatenate([gaussianised(task.scores) for task in tasks])
+        self.samples = [
+            np.vstack([pair_rows(model, tokens[t.dataset][number % len(tokens[t.dataset])].values, zoo, rows)
+                       for t, rows in zip(tasks, index, strict=True)])
+            for number in range(min(self.members, max(len(tokens[task.dataset]) for task in tasks)))
+        ]  # fmt: skip
+        rng = np.random.default_rng(recipe.seed)
+        parents = sorted({task.parent for task in tasks})
+        drawn = dict(zip(parents, rng.exponential(size=(len(parents), self.members)), strict=True))
+        self.weights = np.concatenate([
+            np.tile(
+                recipe.table_weight.get(task.table, 1.0) / len(task.models)
+                * (1.0 - recipe.spread + recipe.spread * drawn[task.parent]), (len(task.models), 1),
+            )
+            for task in tasks
+        ])  # fmt: skip
+        self.weights /= self.weights.mean(0)
+
+
+def pair_rows(model: CrossSightModel, values: np.ndarray, zoo: ZooIndex, rows: np.ndarray) -> np.ndarray:
+    """What the forest reads of some models of a zoo and a dataset with tokens `[S, Dd]`: float32 `[m, F]`."""
+    assert model.pair_features is not None
+    held = [name for name in (*FOREST_VIEWS, "card") if name in zoo.views]
+    views = {name: np.asarray(zoo.views[name][rows], np.float32) for name in held}
+    evidence = evidence_of(model, values, views) if "card" in views else None
+    tokens = torch.from_numpy(np.asarray(values, np.float32))[None]
+    with torch.no_grad():
+        described = model.pair_features.of_dataset(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool))
+        match = None if evidence is None else torch.from_numpy(evidence[None, :, 0])
+        given = {name: torch.from_numpy(views[name])[None] for name in FOREST_VIEWS if name in views}
+        found = model.pair_features(described, given, match)
+    return np.asarray(found[0].numpy(), np.float32)
+
+
+def _grow(rows: _Rows, columns: slice, recipe: ForestRecipe) -> dict[str, Tensor]:
+    """One forest as tensors, grown on some of the columns."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    count = _whole_groups(recipe.trees, rows.members) // rows.members
+    trees: list[dict[str, Tensor]] = []
+    for member in range(rows.members):
+        features = rows.samples[member % len(rows.samples)][:, columns]
+        grown = ExtraTreesRegressor(
+            count, min_samples_leaf=recipe.leaf, max_features=recipe.features, n_jobs=1,
+            random_state=1000 * recipe.seed + member,
+        ).fit(features, rows.targets, sample_weight=rows.weights[:, member])  # fmt: skip
+        trees += [_tensors(one.tree_) for one in grown.estimators_]
+    return forest_arrays(trees)
+
+
+def _tensors(tree: object) -> dict[str, Tensor]:
+    names = {"feature": "feature", "threshold": "threshold", "left": "children_left", "right": "children_right"}
+    found = {name: torch.from_numpy(np.array(getattr(tree, field))) for name, field in names.items()}
+    return {**found, "value": torch.from_numpy(np.array(tree.value)[:, 0, 0])}  # type: ignore[attr-defined]
+
+
+def _fill(forest: CrossSightForest, arrays: Mapping[str, Tensor]) -> None:
+    for name in ("feature", "threshold", "left", "value"):
+        buffer = getattr(forest, name)
+        buffer.zero_()
+        buffer[:, : arrays[name].shape[1]] = arrays[name]
+
+
+@torch.no_grad()
+def _fit_linear(linear: CrossSightLinear, rows: _Rows, width: int | None, recipe: ForestRecipe) -> None:
+    """Ridge regression of each member onto the targets, from the first `width` columns."""
+    whole = torch.from_numpy(rows.samples[-1][:, :width]).double()
+    known = torch.isfinite(whole)
+    count = known.sum(0).clamp(min=1)
+    linear.center.copy_(torch.where(known, whole, 0.0).sum(0) / count)
+    deviations = torch.where(known, whole - linear.center.double(), 0.0)
+    linear.scale.copy_(((deviations**2).sum(0) / count).sqrt().clamp(min=1e-3))
+    targets = torch.from_numpy(rows.targets)[:, None]
+    for member in range(rows.members):
+        sample = torch.from_numpy(rows.samples[member % len(rows.samples)][:, :width])
+        features, weights = linear.standardised(sample).double(), torch.from_numpy(rows.weights[:, member])[:, None]
+        mean, middle = ((weights * one).sum(0) / weights.sum() for one in (features, targets))
+        centred = features - mean
+        penalty = recipe.ridge * centred.numel() * torch.eye(centred.shape[1], dtype=torch.float64)
+        products = (weights * centred).T @ torch.hstack([centred, targets - middle])
+        solved = torch.linalg.solve(products[:, :-1] + penalty, products[:, -1])
+        linear.weight[:, member], linear.bias[member] = solved.float(), float(middle - mean @ solved)
+
+
+def probe_anchors(cache_dir: str | None = None) -> list[np.ndarray]:
+    """Dataset tokens of the probe tasks, in their order: ten images a class, by the default encoder."""
+    from hf_crosssight.data import load_sample
+    from hf_crosssight.tokens.dataset import dataset_tokens
+    from hf_crosssight.tokens.probe_tasks import probe_tasks
+
+    found = []
+    for task in probe_tasks():
+        sample = load_sample({"images": list(task.images), "labels": task.labels.tolist()}, images_per_class=5, seed=0)
+        found.append(dataset_tokens(sample, cache_dir=cache_dir).values)
+    return found

@@ -1,0 +1,117 @@
+"""Trees as tensors say what scikit-learn's trees say; a ranker with a forest reads the probe view and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import ExtraTreesRegressor
+
+from hf_crosssight.models import CrossSightConfig, CrossSightModel
+from hf_crosssight.models.forest_crosssight import CrossSightForest, forest_arrays
+from hf_crosssight.training.forest import _fill, _tensors
+
+TOKENS, LAYOUT = 40, {"kind": [0, 3], "prototype": [3, 19], "stats": [19, 22], "global": [22, 30], "text": [30, 40]}
+
+
+def small_config(**fields) -> CrossSightConfig:
+    return CrossSightConfig.from_preset(
+        dataset_token_dim=TOKENS, dataset_layout=LAYOUT, hidden_size=16, intermediate_size=16, num_attention_heads=2,
+        decoder_layers=1, ensemble_size=2, set_size=8, head_size=4, view_shapes={"structure": [3, 6]},
+        **fields,
+    )  # fmt: skip
+
+
+FOREST = {
+    "forest_trees": 4, "forest_nodes": 1, "forest_views": {"structure": [3, 6], "probe": [1, 9], "weights": [4, 7]},
+    "probe_layout": [3, 2], "anchor_length": 5, "forest_descriptors": 2,
+}  # fmt: skip
+
+
+def views(models: int, *, probed: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    structure = torch.rand(1, models, 3, 6, generator=generator)
+    probe = torch.rand(1, models, 1, 9, generator=generator)
+    structure[..., 0], probe[..., 0] = 1.0, 1.0
+    probe[:, probed:] = 0.0
+    return {"structure": structure, "probe": probe}
+
+
+def tokens(seed: int = 0) -> torch.Tensor:
+    values = torch.rand(1, 5, TOKENS, generator=torch.Generator().manual_seed(seed))
+    values[..., :3] = torch.tensor([[1.0, 0, 0]] * 3 + [[0, 1.0, 0], [0, 0, 1.0]])
+    return values
+
+
+@pytest.mark.parametrize("leaf", [1, 5, 60])
+def test_trees_say_what_they_said_where_they_grew(leaf: int):
+    rng = np.random.default_rng(leaf)
+    rows = rng.normal(size=(60, 7)).astype(np.float32)
+    grown = ExtraTreesRegressor(6, min_samples_leaf=leaf, random_state=0).fit(rows, rows[:, 0] * rows[:, 1])
+    arrays = forest_arrays([_tensors(tree.tree_) for tree in grown.estimators_])
+    forest = CrossSightForest(6, arrays["value"].shape[1] + 3, int(arrays["depth"]), members=3)
+    _fill(forest, arrays)
+    asked = rng.normal(size=(5000, 7)).astype(np.float32)
+    found = forest(torch.from_numpy(asked))
+    by_member = np.stack([np.mean([t.predict(asked) for t in grown.estimators_[i : i + 2]], 0) for i in (0, 2, 4)], 1)
+    assert found.shape == (5000, 3)
+    assert np.allclose(found.numpy(), by_member, atol=1e-5)
+    assert forest(torch.zeros(0, 7)).shape == (0, 3)
+
+
+def test_models_without_a_probe_view_score_as_without_the_forest():
+    torch.manual_seed(0)
+    plain = CrossSightModel(small_config()).eval()
+    mixed = CrossSightModel(small_config(**FOREST)).eval()
+    mixed.load_state_dict(plain.state_dict(), strict=False)
+    mixed.pair_forest.value.fill_(3.0)
+    mixed.static_forest.value.fill_(1.0)
+    mixed.config.forest_linear = 0.0
+    given = views(6, probed=4)
+    before = plain(tokens(), model_views={"structure": given["structure"]})
+    after = mixed(tokens(), model_views=given)
+    assert torch.allclose(after.scores[0, 4:], before.scores[0, 4:])
+    assert torch.allclose(after.scores[0, :4], torch.full((4,), 3.0))
+    assert torch.allclose(after.static[0, :4], torch.full((4,), 1.0))
+    mixed.config.forest_gate = 0.5
+    assert torch.allclose(mixed(tokens(), model_views=given).scores[0, :4], torch.full((4,), 2.0))
+    hidden = {"probe": torch.zeros(1, 6, dtype=torch.bool)}
+    assert torch.allclose(mixed(tokens(), model_views=given, view_mask=hidden).scores, before.scores)
+    assert torch.allclose(mixed(tokens(), model_views={"structure": given["structure"]}).scores, before.scores)
+
+
+def test_what_the_probe_tasks_near_the_dataset_say_counts():
+    model = CrossSightModel(small_config(**FOREST)).eval()
+    features = model.pair_features
+    anchors = [tokens(seed)[0] for seed in (1, 2, 3)]
+    features.fit(anchors, [tokens(seed)[0] for seed in (4, 5, 6, 7)])
+    near = features.of_dataset(tokens(2), torch.ones(1, 5, dtype=torch.bool))
+    assert near[0, -3:].argmin() == 1
+    assert near[0, -2] < 1e-2
+    given = views(2, probed=2)
+    given["probe"][0, 0, 0, 1:7] = torch.tensor([0.0, 0.0, 9.0, 9.0, 0.0, 0.0])
+    rows = features(near, given)[0]
+    assert rows.shape[1] == features.width
+    start = features.static_width
+    assert torch.allclose(rows[0, start : start + 2], torch.tensor([9.0, 9.0]), atol=0.1)
+
+
+def test_a_forest_survives_saving(tmp_path):
+    model = CrossSightModel(small_config(**FOREST)).eval()
+    model.pair_forest.value.normal_()
+    model.pair_linear.weight.normal_()
+    model.save_pretrained(tmp_path)
+    loaded = CrossSightModel.from_pretrained(tmp_path).eval()
+    given = views(3, probed=3)
+    assert torch.equal(loaded(tokens(), model_views=given).scores, model(tokens(), model_views=given).scores)
+    assert list(loaded.config.read_views) == ["structure", "probe", "weights"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"forest_trees": 3}, "multiple of ensemble_size"), ({"forest_views": {"probe": [1, 9]}}, "forest_views"),
+     ({"probe_layout": [5, 5]}, "does not fit"), ({"forest_weight": 1.5}, "must lie in")],
+)  # fmt: skip
+def test_a_forest_that_cannot_be_is_refused(change: dict, words: str):
+    with pytest.raises(ValueError, match=words):
+        small_config(**{**FOREST, **change})
