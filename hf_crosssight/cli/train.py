@@ -21,11 +21,23 @@ hf-crosssight train encoder --zoo ./models --out ./encoder --resume
 A zoo is a folder of model repositories; the default preset also learns from a zoo index with a weights view. The
 folder then holds the encoder, curves.csv and .png, clusters.png and .json with the silhouettes, and training.json.
 """
+RANKER_EXAMPLES = """Examples:
+
+hf-crosssight train ranker --zoo ./models --ground-truth ./table --datasets ./datasets --out ./ranker
+
+hf-crosssight train ranker --zoo ./index --ground-truth full.csv --datasets ./datasets --validation-datasets usps
+--validation-datasets flowers --seeds 3 --out ./ranker
+
+hf-crosssight train ranker --zoo ./models --ground-truth ./table --datasets ./datasets --out ./ranker --resume
+
+accelerate launch --num_processes 2 -m hf_crosssight train ranker ... trains on several devices. Then:
+hf-crosssight rank --dataset ./photos --zoo ./models --ranker ./ranker
+"""
 PRESETS = ("default", "thesis")
 
 app = typer.Typer(
     name="train",
-    help="Train what makes tokens of models: the weight encoder.",
+    help="Train a ranker, or what makes tokens of models: the weight encoder.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -34,7 +46,7 @@ app = typer.Typer(
 
 @app.callback()
 def _root() -> None:
-    """Train what makes tokens of models: the weight encoder."""
+    """Train a ranker, or what makes tokens of models: the weight encoder."""
 
 
 @app.command("encoder", epilog=ENCODER_EXAMPLES)
@@ -87,6 +99,69 @@ def encoder_command(
         progress.close()
     shown = {name: value for name, value in record.items() if name not in ("held_out_models", "recipe")}
     print_record({"folder": str(out), **shown}, format)
+
+
+@app.command("ranker", epilog=RANKER_EXAMPLES)
+def ranker_command(
+    zoo: Annotated[str, typer.Option(help="Folder of model repositories | index folder | Hub id of an index.")],
+    ground_truth: Annotated[list[Path], typer.Option(help="Table: model_id, dataset_id, seed, accuracy; repeat.")],
+    datasets: Annotated[list[str], typer.Option(help="Folder that holds the datasets | Hub id; repeat.")],
+    out: Annotated[Path, typer.Option(help="Folder of the ranker; a new one, unless with --resume.")],
+    validation_datasets: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="To stop and choose on; a fifth of all by default; repeat.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings, of which the best is kept.")] = 3,
+    steps: Annotated[int, typer.Option(help="Updates of each at the most.")] = 600,
+    batch: Annotated[int, typer.Option(help="Tasks in an update.")] = 8,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    seed: Annotated[int, typer.Option(help="Of everything drawn, and of the first training.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
+    precision: Annotated[str | None, typer.Option(help="no | bf16 | fp16.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --out.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")] = False,
+    token: Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")] = None,
+    format: Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")] = Format.auto,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")] = False,
+) -> None:
+    """Train a ranker on measured results; killed, it goes on where it last validated."""
+    from hf_crosssight.cli.progress import ProgressLine
+    from hf_crosssight.cli.quiet import hide_transformers_bars, silence_libraries
+
+    _check_ranker(seeds, steps, batch, lr, precision)
+    if not debug:
+        silence_libraries()
+        hide_transformers_bars()
+    import torch
+
+    from hf_crosssight.hub.client import HubClient
+    from hf_crosssight.training.ranker_folder import RankerRequest, train_ranker_folder
+    from hf_crosssight.training.recipe import RankerRecipe
+
+    if threads:
+        torch.set_num_threads(threads)
+    request = RankerRequest(zoo, tuple(ground_truth), tuple(datasets), tuple(validation_datasets or ()), seeds)
+    recipe = RankerRecipe(steps=steps, batch=batch, learning_rate=lr, seed=seed, mixed_precision=precision)
+    progress = ProgressLine()
+    try:
+        record = train_ranker_folder(
+            request, out, recipe, resume=resume, client=HubClient(offline=offline, token=token), offline=offline,
+            progress=progress,
+        )  # fmt: skip
+    finally:
+        progress.close()
+    shown = {name: value for name, value in record.items() if name not in ("recipe", "tables")}
+    print_record({"folder": str(out), **shown}, format)
+
+
+def _check_ranker(seeds: int, steps: int, batch: int, lr: float, precision: str | None) -> None:
+    """Raises `UserError` for values that no training can have."""
+    for name, value, least in (("seeds", seeds, 1), ("steps", steps, 10), ("batch", batch, 1)):
+        if value < least:
+            raise UserError(f"--{name} is {value}", f"It must be at least {least}.")
+    if not lr > 0:
+        raise UserError(f"--lr is {lr}", "It must be positive, 0.002 for example.")
+    if precision not in (None, "no", "bf16", "fp16"):
+        raise UserError(f"--precision is {precision!r}", "Take no, bf16 or fp16.")
 
 
 def _check(preset: str, epochs: int | None, batch: int, lr: float, validation: float) -> None:

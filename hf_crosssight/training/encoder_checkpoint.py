@@ -1,4 +1,4 @@
-"""The state of an encoder's training in one file that is written whole or not at all; no pickle."""
+"""The state of a training in one file that is written whole or not at all; no pickle."""
 
 from __future__ import annotations
 
@@ -39,9 +39,12 @@ def save_state(path: Path, state: TrainingState, model: nn.Module, optimizer: to
     """Replaces the file in one step: a process that is killed leaves the old one or the new one."""
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in state.best.items()}
-    for number, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()}
     facts = {"settings": state.settings, "epoch": state.epoch, "curves": state.curves, "best_epoch": state.best_epoch}
+    write_checkpoint(path, tensors | moments_of(optimizer), facts)
+
+
+def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Replaces a file by tensors and facts in one step."""
     with atomic_file(path) as temporary:
         whole = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         save_file(whole, temporary, metadata={"state": json.dumps(facts)})
@@ -51,6 +54,18 @@ def load_state(
     path: Path, settings: dict[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> TrainingState:
     """Puts the state of the file into model and optimizer.
+
+    Raises:
+        UserError: the file is damaged, or is of a training with other settings.
+    """
+    tensors, facts = read_checkpoint(path, settings)
+    model.load_state_dict(under("model.", tensors))
+    load_moments(optimizer, under("optimizer.", tensors))
+    return TrainingState(settings, facts["epoch"], facts["curves"], facts["best_epoch"], under("best.", tensors))
+
+
+def read_checkpoint(path: Path, settings: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts of a file.
 
     Raises:
         UserError: the file is damaged, or is of a training with other settings.
@@ -65,16 +80,25 @@ def load_state(
     if different:
         what = f"the training in {path.parent.parent} was begun with another {', '.join(different)}"
         raise UserError(what, "Go on with the same zoo and options, or train into another folder.")
-    model.load_state_dict(_under("model.", tensors))
-    _load_moments(optimizer, _under("optimizer.", tensors))
-    return TrainingState(settings, facts["epoch"], facts["curves"], facts["best_epoch"], _under("best.", tensors))
+    return tensors, facts
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state as tensors named `optimizer.NUMBER.NAME`."""
+    return {
+        f"optimizer.{number}.{name}": torch.as_tensor(value)
+        for number, moments in optimizer.state_dict()["state"].items()
+        for name, value in moments.items()
+    }
+
+
+def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _load_moments(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def load_moments(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Puts back what `moments_of` gave, without its prefix."""
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         number, _, key = name.partition(".")

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from hf_crosssight.errors import UserError
 from hf_crosssight.models import Arch2VecConfig, Arch2VecModel
 
+from .accelerated import accelerator
 from .encoder_batches import EncoderBatch, batches_of
 from .encoder_checkpoint import TrainingState, load_state, save_state
 from .encoder_corpus import EncoderCorpus
@@ -104,19 +104,6 @@ def train_encoder(
     run.start(checkpoint if resume else None)
     run.train(checkpoint, progress)
     return run.result()
-
-
-def accelerator() -> Accelerator:
-    """What drives the devices.
-
-    Raises:
-        UserError: accelerate is not installed.
-    """
-    try:
-        from accelerate import Accelerator
-    except ImportError as error:
-        raise UserError("training needs accelerate", 'pip install "hf_crosssight[train]"') from error
-    return Accelerator()
 
 
 class _Run:

@@ -6,8 +6,9 @@ task the models are sub-sampled: zoos of any size and make-up stand before the r
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,6 +38,11 @@ class Episode:
     ranks: Tensor
     datasets: tuple[str, ...]
     samples: tuple[int, ...]
+
+    def to(self, device: torch.device) -> Episode:
+        """The same with what the network reads on a device; `models` index views, which stay where they are."""
+        moved = {name: getattr(self, name).to(device) for name in ("dataset_tokens", "dataset_mask", "ranks")}
+        return replace(self, **moved)
 
 
 class EpisodeSampler:
@@ -75,6 +81,16 @@ class EpisodeSampler:
         self.tables = sorted(self.by_table)
         share = [np.sqrt(len(self.by_table[t])) * (table_weight or {}).get(t, 1.0) for t in self.tables]
         self.share = np.array(share) / np.sum(share)
+
+    def fingerprint(self) -> str:
+        """Names what is drawn from: tables, datasets, models, results and tokens."""
+        digest = hashlib.sha256()
+        for table in self.tables:
+            for dataset, index, scores in self.by_table[table]:
+                digest.update(f"{table}|{dataset}|".encode() + index.tobytes() + scores.tobytes())
+                for sample in self.tokens[dataset]:
+                    digest.update(np.ascontiguousarray(sample, np.float32).tobytes())
+        return digest.hexdigest()[:16]
 
     def draw(self, size: int) -> Episode:
         """A batch of `size` tasks."""

@@ -31,6 +31,7 @@ class RankerRecipe:
             ranking losses leave it free, and the spread of the members would be that of their zeros.
         table_weight: factor on a table's share of the episodes, 1 where it is not named.
         seed: of everything drawn.
+        mixed_precision: `no`, `bf16` or `fp16`; by default what accelerate is configured to.
     """
 
     steps: int = 600
@@ -50,3 +51,4 @@ class RankerRecipe:
     anchor: float = 0.1
     table_weight: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+    mixed_precision: str | None = None

@@ -8,8 +8,9 @@ on the dataset's part is chosen, on datasets whose parents and models whose line
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,12 @@ from hf_crosssight.tokens.card import CARD_SPEC
 from hf_crosssight.tokens.dataset import DATASET_SPEC, DatasetTokens, dataset_layout
 from hf_crosssight.tokens.structure import STRUCTURE_SPEC
 from hf_crosssight.tokens.word_match import word_match
+from hf_crosssight.zoo.family_gate import family_gates
 from hf_crosssight.zoo.index import ZooIndex
 
+from .accelerated import accelerator
 from .episodes import Episode, EpisodeSampler, withhold_facts
+from .ranker_checkpoint import Moving, RankerState
 from .recipe import RankerRecipe
 from .view_scale import ViewScale
 from .weight_mean import WeightMean
@@ -44,6 +48,7 @@ class TrainedRanker:
         gate (`float`): factor on the dataset's part.
         match_weight (`float`, *optional*): weight of the word match; `None` for a ranker that takes none.
         validation (`float`, *optional*): mean weighted tau over the validation tasks; `None` without any.
+        curves (`list[dict[str, float]]`): `step`, mean `loss` since the last and, where validated, `validation`.
     """
 
     model: CrossSightModel
@@ -51,6 +56,7 @@ class TrainedRanker:
     gate: float
     match_weight: float | None
     validation: float | None
+    curves: list[dict[str, float]] = field(default_factory=list)
 
 
 def train_ranker(
@@ -63,6 +69,7 @@ def train_ranker(
     texts: Mapping[str, str] | None = None,
     recipe: RankerRecipe | None = None,
     config: Mapping[str, Any] | None = None,
+    checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainedRanker:
     """Trains a ranker.
@@ -76,13 +83,14 @@ def train_ranker(
         texts (`dict[str, str]`, *optional*): description of each dataset, kept beside the references.
         recipe (`RankerRecipe`, *optional*).
         config (mapping, *optional*): fields of `CrossSightConfig` that differ from the default preset.
+        checkpoint (`Path`, *optional*): file to keep the state in; one that is there is gone on from.
         progress (*optional*): called as `progress(step, done, total)`.
 
     The same input and seed give the same weights on one machine with one number of threads.
     """
     recipe = recipe or RankerRecipe()
     run = _Run(tasks, zoo, tokens, validation, consistency_zoo or zoo, texts or {}, recipe, config or {})
-    return run.train(progress)
+    return run.train(checkpoint, progress)
 
 
 class _Run:
@@ -100,6 +108,7 @@ class _Run:
         config: Mapping[str, Any],
     ) -> None:
         torch.manual_seed(recipe.seed)
+        self.devices = accelerator(recipe.mixed_precision)
         self.recipe, self.tokens = recipe, {key: [s.values for s in samples] for key, samples in tokens.items()}
         rows = {model_id: row for row, model_id in enumerate(zoo.model_ids)}
         self.views = _tensors(zoo)
@@ -138,7 +147,8 @@ class _Run:
             "default", dataset_token_dim=width, dataset_layout=layout, view_shapes=shapes,
             image_encoder=first.encoder, text_encoder=first.text_encoder,
             specs={"dataset": DATASET_SPEC, "structure": STRUCTURE_SPEC, "card": CARD_SPEC},
-            trained_on={"datasets": self.datasets, "models": models}, **config,
+            trained_on={"datasets": self.datasets, "models": models},
+            **{"family_gates": family_gates(zoo, models), **config},
         )  # fmt: skip
         model = CrossSightModel(made)
         richest = [self.tokens[name][-1] for name in self.datasets]
@@ -164,68 +174,98 @@ class _Run:
         drawn = dict(zip(parents, rng.exponential(size=(len(parents), members)).astype(np.float32), strict=True))
         return {name: torch.from_numpy(0.5 + 0.5 * drawn[parent_of(name)]) for name in self.datasets}
 
-    def train(self, progress: Progress | None) -> TrainedRanker:
+    def train(self, checkpoint: Path | None, progress: Progress | None) -> TrainedRanker:
         recipe = self.recipe
         optimizer = torch.optim.AdamW(_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate)
+        self.network, optimizer = self.devices.prepare(self.model, optimizer)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.15
+            getattr(optimizer, "optimizer", optimizer), recipe.learning_rate, total_steps=recipe.steps, pct_start=0.15
         )
-        best, best_step, stale = -float("inf"), recipe.steps, 0
-        best_state: dict[str, Tensor] | None = None
         mean = WeightMean(self.model, recipe.averaging)
-        for step in range(1, recipe.steps + 1):
-            self._update(optimizer, step)
+        moving = Moving(self.model, mean, optimizer, self.sampler.rng, self.generator)
+        state = RankerState({"recipe": asdict(recipe), "data": self.sampler.fingerprint()}, best_step=recipe.steps)
+        if checkpoint is not None and checkpoint.is_file():
+            for _ in range(moving.load(checkpoint, state.settings).step):
+                schedule.step()
+            state = moving.load(checkpoint, state.settings)  # the schedule has overwritten the groups' rates
+        if self.devices.process_index:  # the processes must not all draw the same
+            self.sampler.rng = np.random.default_rng([recipe.seed, self.devices.process_index, state.step])
+        losses: list[float] = []
+        while not state.done:
+            losses.append(self._update(optimizer, state.step + 1))
             schedule.step()
             mean.update()
-            if progress is not None and step % 25 == 0:
-                progress("training", step, recipe.steps)
-            due = step % recipe.validate_every == 0 or step == recipe.steps
-            if self.validation and due and step >= recipe.validate_from * recipe.steps:
-                with mean.in_place():
-                    reached = self._validate(1.0)
-                    if reached > best:
-                        best, best_step, stale = reached, step, 0
-                        best_state = copy.deepcopy(self.model.state_dict())
-                    else:
-                        stale += 1
-                if stale >= recipe.patience:
-                    break
-        self.model.load_state_dict(best_state if best_state is not None else mean.state())
+            state.step += 1
+            if progress is not None and state.step % 25 == 0:
+                progress("training", state.step, recipe.steps)
+            if state.step % recipe.validate_every == 0 or state.step == recipe.steps:
+                self._look(state, mean, losses)
+                losses = []
+                if checkpoint is not None and self.devices.is_main_process:
+                    moving.save(checkpoint, state)
+        self.model.load_state_dict(state.best_weights or mean.state())
         score = self._choose_dataset_part()
+        self.model.cpu()
         self.scale.fold_into(self.model)
         self._center_members()
         return TrainedRanker(
-            self.model.eval(), best_step, float(self.model.config.gate_scale), self._match_weight(), score
-        )
+            self.model.eval(), state.best_step, float(self.model.config.gate_scale), self._match_weight(), score,
+            state.curves,
+        )  # fmt: skip
 
-    def _update(self, optimizer: torch.optim.Optimizer, step: int) -> None:
-        self.model.train()
+    def _look(self, state: RankerState, mean: WeightMean, losses: Sequence[float]) -> None:
+        """Notes the loss, validates where it is due, keeps the best, and says when nothing is left to do."""
+        recipe = self.recipe
+        figures = {"step": float(state.step), "loss": float(np.mean(losses))}
+        if self.validation and state.step >= recipe.validate_from * recipe.steps:
+            with mean.in_place():
+                figures["validation"] = self._validate(1.0)
+                if figures["validation"] > state.best:
+                    state.best, state.best_step, state.stale = figures["validation"], state.step, 0
+                    state.best_weights = copy.deepcopy(self.model.state_dict())
+                else:
+                    state.stale += 1
+        state.curves.append(figures)
+        state.done = state.step >= recipe.steps or state.stale >= recipe.patience
+
+    def _update(self, optimizer: torch.optim.Optimizer, step: int) -> float:
+        self.network.train()
         self.model.set_temperature(self.model.config.temperature_at(step / self.recipe.steps))
-        episode = self.sampler.draw(self.recipe.batch)
+        episode = self.sampler.draw(self.recipe.batch).to(self.devices.device)
         views = {name: view[episode.models] for name, view in self.views.items()}
         views["structure"] = withhold_facts(views["structure"], self.recipe.facts_withheld, self.generator)
-        output = self.model(
-            episode.dataset_tokens, episode.dataset_mask, self.scale.apply(views), ranks=episode.ranks,
+        output = self.network(
+            episode.dataset_tokens, episode.dataset_mask, self._on_device(views), ranks=episode.ranks,
             evidence=self._evidence(episode),
-            member_weights=torch.stack([self.member_weight[name] for name in episode.datasets]),
-            exclude_references=torch.stack([self.own_parent[name] for name in episode.datasets]),
-            reference_distances=torch.stack(
-                [self.distances[place] for place in zip(episode.datasets, episode.samples, strict=True)]
-            ),
+            member_weights=self._stacked(self.member_weight[name] for name in episode.datasets),
+            exclude_references=self._stacked(self.own_parent[name] for name in episode.datasets),
+            reference_distances=self._distances_of(episode),
         )  # fmt: skip
         loss = output.loss + self.recipe.consistency * self._consistency(episode)
         loss = loss + self.recipe.anchor * self._anchor(episode)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.devices.backward(loss)
+        self.devices.clip_grad_norm_(self.network.parameters(), 1.0)
         optimizer.step()
+        return float(loss.detach())
+
+    def _stacked(self, parts: Iterable[Tensor]) -> Tensor:
+        return torch.stack(list(parts)).to(self.devices.device)
+
+    def _distances_of(self, episode: Episode) -> Tensor:
+        """Distances `[B, R]` of an episode's token samples to the references."""
+        return self._stacked(self.distances[place] for place in zip(episode.datasets, episode.samples, strict=True))
+
+    def _on_device(self, views: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Views standardised, where the network is."""
+        return {name: view.to(self.devices.device) for name, view in self.scale.apply(views).items()}
 
     def _evidence(self, episode: Episode) -> Tensor | None:
         """Word match of each model with each task's dataset `[B, M, 1]`, its own parent taken off the references."""
         if self.card is None:
             return None
         drawn = zip(episode.datasets, episode.samples, episode.models, strict=True)
-        return torch.stack([self._match(name, number)[models] for name, number, models in drawn]).unsqueeze(-1)
+        return self._stacked(self._match(name, number)[models] for name, number, models in drawn).unsqueeze(-1)
 
     def _match(self, name: str, number: int) -> Tensor:
         """Word match `[M]` of every model with one token sample."""
@@ -241,16 +281,16 @@ class _Run:
     def _consistency(self, episode: Episode) -> Tensor:
         """Mean squared difference of scores with all facts and with some withheld, over unlabelled models."""
         if not self.recipe.consistency:
-            return torch.zeros(())
+            return torch.zeros((), device=self.devices.device)
         count = len(next(iter(self.unlabelled.values())))
         rows = torch.randint(count, (self.recipe.consistency_models,), generator=self.generator)
         whole = {name: view[rows] for name, view in self.unlabelled.items()}
         less = {**whole, "structure": withhold_facts(whole["structure"], 0.6, self.generator)}
-        both = self.scale.apply({name: torch.cat([whole[name], less[name]])[None] for name in whole})
+        both = self._on_device({name: torch.cat([whole[name], less[name]])[None] for name in whole})
         self.model.eval()  # the two must not differ by dropout
         output = self.model(
             episode.dataset_tokens[:1], episode.dataset_mask[:1], both,
-            reference_distances=self.distances[episode.datasets[0], episode.samples[0]][None],
+            reference_distances=self._distances_of(episode)[:1],
         )  # fmt: skip
         self.model.train()
         known, unknown = output.member_scores[0].chunk(2)
@@ -259,17 +299,15 @@ class _Run:
     def _anchor(self, episode: Episode) -> Tensor:
         """Mean square of each member's mean score over some unlabelled models, on each dataset of the episode."""
         if not self.recipe.anchor:
-            return torch.zeros(())
+            return torch.zeros((), device=self.devices.device)
         count, tasks = len(next(iter(self.unlabelled.values()))), len(episode.datasets)
         rows = torch.randint(count, (24,), generator=self.generator)
-        views = self.scale.apply({name: view[rows] for name, view in self.unlabelled.items()})
+        views = self._on_device({name: view[rows] for name, view in self.unlabelled.items()})
         output = self.model(
             episode.dataset_tokens,
             episode.dataset_mask,
             {name: view.expand(tasks, *view.shape) for name, view in views.items()},
-            reference_distances=torch.stack(
-                [self.distances[place] for place in zip(episode.datasets, episode.samples, strict=True)]
-            ),
+            reference_distances=self._distances_of(episode),
         )
         return output.member_scores.mean(1).pow(2).mean()
 
