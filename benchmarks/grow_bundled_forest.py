@@ -1,0 +1,69 @@
+"""Grows the bundled ranker's forest: what it says of models that have a probe view.
+
+    python benchmarks/grow_bundled_forest.py --zoo INDEX_OR_FOLDER --ground-truth TABLE --datasets FOLDER
+        --out hf_crosssight/assets/ranker
+
+The network of the ranker in `--out` stays as it is, and so does what it says of models without a probe view. The
+recipe is what `evaluate_ranker.py` evaluates, grown on everything. One core: half a minute once tokens are cached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from evaluate_ranker import VIEWS, read_corpus
+
+from hf_crosssight.models import CrossSightModel
+from hf_crosssight.training.forest import probe_anchors, with_forest
+from hf_crosssight.training.saving import save_ranker
+
+CARRIED = ("evaluation.json",)
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(1)
+    corpus = read_corpus(options)
+    tasks = corpus.tasks()
+    started = time.perf_counter()
+    before = CrossSightModel.from_pretrained(options.out)
+    ranker = with_forest(before, tasks, corpus.zoo, corpus.tokens, probe_anchors(options.cache))
+    seen = {"datasets": {task.dataset for task in tasks}, "models": {model for task in tasks for model in task.models}}
+    ranker.config.trained_on = {
+        kind: sorted({*before.config.trained_on.get(kind, ()), *names}) for kind, names in seen.items()
+    }
+    record = json.loads((options.out / "training.json").read_text(encoding="utf-8"))
+    record["forest"] = {
+        "tables": [table.id for table in corpus.tables], "datasets": len(seen["datasets"]),
+        "models": len(seen["models"]), "views": list(VIEWS), "seconds": round(time.perf_counter() - started),
+    }  # fmt: skip
+    readme = (options.out / "README.md").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as kept:
+        for name in CARRIED:
+            shutil.copy2(options.out / name, kept)
+        save_ranker(ranker, options.out, readme, record)
+        for name in CARRIED:
+            shutil.copy2(Path(kept) / name, options.out)
+    size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
+    print(f"{options.out}: {size:.1f} MB, {record['forest']['seconds']} s", file=sys.stderr)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--zoo", action="append", required=True, help="zoo index or folder of models")
+    parser.add_argument("--ground-truth", type=Path, action="append", required=True, help="tidy table or folder")
+    parser.add_argument("--datasets", type=Path, action="append", required=True, help="folder of datasets")
+    parser.add_argument("--cache", type=Path, help="folder for dataset tokens")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the ranker, which is replaced")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
