@@ -159,6 +159,9 @@ def predict_command(
         Path | None,
         typer.Option(help="CSV or JSON of up to 20 timings of this device: model_id, latency_ms, batch_size."),
     ] = None,
+    neusight: Annotated[
+        Path | None, typer.Option(help="CSV of NeuSight's own predictions, which go before ours where they fit.")
+    ] = None,
     offline: _Offline = False,
     token: _Token = None,
     format: _Format = Format.auto,
@@ -183,8 +186,14 @@ def predict_command(
     costs = predict_costs(
         known.shapes, found, batch_size=batch_size, phase=phase, anchors=_anchors(anchors, client) if anchors else None
     )
+    outside: list[int] = []
+    if neusight is not None:
+        from hf_crosssight.hardware.neusight import read_neusight, with_neusight
+
+        costs, outside = with_neusight(costs, read_neusight(neusight), known.ids)
     rows = [{"model_id": model_id, **costs.hardware(row)} for row, model_id in enumerate(known.ids)]
-    for row in rows:
+    for place, row in enumerate(rows):
+        row["by"] = "neusight" if place in outside else "hf_crosssight"
         row["reason"] = known.unknown.get(row["model_id"])
     if format.resolve() is Format.json:
         said = {"device": dataclasses.asdict(found), "phase": phase, "predictions": rows, "notes": list(costs.notes)}
