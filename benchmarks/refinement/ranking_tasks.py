@@ -60,13 +60,14 @@ def tasks_of(
     stated: Mapping[str, frozenset[str]],
     seen: frozenset[str],
 ) -> list[RankingTask]:
-    """The tasks for which all is known, of models that the ranker was trained on and of others.
+    """The tasks for which all is known, of models that the ranker was not trained on; of those that it was where
+    there are no others.
 
     Args:
         stated: datasets that a model was trained on; it does not count there.
         seen: models that the ranker was trained on.
     """
-    found = []
+    found: list[RankingTask] = []
     for dataset in sorted(accuracies):
         usable = [
             model
@@ -82,7 +83,8 @@ def tasks_of(
             accuracy = np.array([accuracies[dataset][model] for model in models])
             values = tuple(pairs[model, dataset].values for model in models)
             found.append(RankingTask(table, dataset, parent(dataset), tuple(models), prior, values, accuracy))
-    return found
+    blind = [task for task in found if task.prior is not None]
+    return blind or found
 
 
 def refined(task: RankingTask, fusion: Fusion, k: int, rule: str = "evidence") -> np.ndarray:
