@@ -171,7 +171,7 @@ def rank(
     with clock.step("ranking"):
         hardware = on_device.hardware_token(loaded.model) if on_device else None
         scores = score_candidates(loaded.model, tokens.values, candidates, hardware)
-        candidates = candidates.with_views(list(loaded.model.config.view_shapes))
+        candidates = candidates.with_views(list(loaded.model.config.view_shapes), loaded.model.config.family_gates)
     refinement: Refinement | None = None
     if refine is not None:
         with clock.step("refinement"):

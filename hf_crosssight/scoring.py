@@ -57,7 +57,7 @@ def score_candidates(
     """
     from hf_crosssight.tokens.word_match import evidence_of
 
-    read = zoo.with_views(list(model.config.view_shapes))
+    read = zoo.with_views(list(model.config.view_shapes), model.config.family_gates)
     if not read.views:
         wanted, held = (", ".join(names) or "none" for names in (model.config.view_shapes, zoo.views))
         raise UserError(

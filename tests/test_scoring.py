@@ -63,3 +63,32 @@ def test_a_ranker_is_given_the_views_that_it_reads_and_misses_the_others():
     assert len(set(scores)) == 4
     with pytest.raises(UserError, match="reads the views structure, card, the zoo 'mine' holds weights"):
         score_candidates(ranker, tokens, zoo.with_views(["weights"]))
+
+
+def test_weights_are_read_of_families_seen_in_training_alone():
+    from hf_crosssight.scoring import score_candidates
+    from hf_crosssight.tokens.views import VIEWS
+    from hf_crosssight.zoo import ModelRecord, ZooIndex
+    from hf_crosssight.zoo.family_gate import family_gates
+    from tests.models.small_rankers import dataset, small_model
+
+    rng = np.random.default_rng(0)
+    entries = []
+    for name, family in (("known", "resnet"), ("kin", "resnet"), ("strange", "vit"), ("nameless", None)):
+        views = {view: rng.normal(size=VIEWS[view].shape) for view in ("structure", "weights")}
+        for values in views.values():
+            values[:, 0] = 1.0
+        entries.append((ModelRecord(f"acme/{name}", family=family), views))
+    zoo = ZooIndex.from_entries(entries, id="mine")
+    gates = family_gates(zoo, ["acme/known"])
+    assert gates == {"weights": ["resnet"]}
+    shapes = {name: list(VIEWS[name].shape) for name in ("structure", "weights")}
+    gated = small_model(view_shapes=shapes, family_gates=gates)
+    tokens = dataset().numpy()
+    found = score_candidates(gated, tokens, zoo).score
+    gated.config.family_gates = {}
+    everywhere = score_candidates(gated, tokens, zoo).score
+    without = score_candidates(gated, tokens, zoo.with_views(["structure"])).score
+    np.testing.assert_array_equal(found[:2], everywhere[:2])
+    np.testing.assert_array_equal(found[2:], without[2:])
+    assert (everywhere != without).all()

@@ -7,7 +7,7 @@ lies on the disk.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,11 @@ class ZooIndex:
         """Ids of the M models, in order."""
         return self.table.column("model_id").to_pylist()
 
+    @cached_property
+    def families(self) -> list[str | None]:
+        """Architecture family of each model, `None` where it is unknown."""
+        return self.table.column("family").to_pylist()
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user of the index should know: remarks, and views that this release cannot read."""
@@ -145,10 +150,18 @@ class ZooIndex:
         masks = {name: mask[chosen] for name, mask in self.view_mask.items()}
         return self._with(self.table.take(pa.array(chosen)), self.views.take(chosen), masks)
 
-    def with_views(self, names: Sequence[str]) -> ZooIndex:
-        """The same models with only these views, as far as the zoo has them: what a ranker does not read stays out."""
+    def with_views(self, names: Sequence[str], gates: Mapping[str, Collection[str]] | None = None) -> ZooIndex:
+        """The same models with only these views, as far as the zoo has them: what a ranker does not read stays out.
+
+        Args:
+            gates (`dict`, *optional*): view → the families of which alone it is read; of others it counts as missing.
+        """
         held = [name for name in self.views if name in names]
-        return self._with(self.table, self.views.only(held), {name: self.view_mask[name] for name in held})
+        masks = {name: self.view_mask[name] for name in held}
+        for name in set(gates or {}) & set(held):
+            known = set((gates or {})[name])
+            masks[name] = masks[name] & np.array([family in known for family in self.families], bool)
+        return self._with(self.table, self.views.only(held), masks)
 
     def joined(self, other: ZooIndex) -> ZooIndex:
         """This zoo's models, then the other's; a view that one of them lacks is masked there."""
