@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -234,7 +235,7 @@ def serving(root: Path, home: Path) -> Iterator[dict[str, str]]:
         server.wait()
 
 
-def in_own_process(environment: dict[str, str], *arguments: str) -> dict:
+def in_own_process(environment: dict[str, str], *arguments: str) -> Any:
     """What this script finds with `--worker`, with an empty Hugging Face home."""
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, __file__, "--worker", *arguments]
@@ -274,23 +275,38 @@ def tell_budget(repo_id: str, runs: list[dict[str, float]]) -> None:
     )
 
 
+def tell_given(runs: list[dict[str, float]]) -> None:
+    """What a folder of models cost, read one after the other by one process."""
+    shares = [run["weights"] / min(BUDGET, run["total"]) for run in runs]
+    whole, headers = sum(run["total"] for run in runs) / 1e6, max(run["headers"] for run in runs) / 1024
+    print(
+        f"{len(runs)} models of {whole:.0f} MB: {min(shares):.1%} to {max(shares):.1%} of what the budget allows of "
+        f"each, {headers:.0f} KiB of headers at the most; {spread([run['seconds'] * 1000 for run in runs], 'ms')}; "
+        f"peak above the imports {max(run['peak_mb'] for run in runs):.0f} MB"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=("throughput", "budget", "large"))
-    parser.add_argument("--models", type=Path, help="folder of model repositories, for the budget")
+    parser.add_argument("--models", type=Path, help="folder of model repositories (org/name/), for the budget")
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         kind, *rest = arguments.worker
-        print(json.dumps(measure_throughput(int(rest[0])) if kind == "throughput" else measure_budget(rest[0])))
+        if kind == "throughput":
+            print(json.dumps(measure_throughput(int(rest[0]))))
+        else:
+            print(json.dumps([measure_budget(repo_id) for repo_id in rest]))
         return
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "models"
         write_dense(root / "bench" / "dense")
         write_sharded(root / "bench" / "large")
-        if arguments.models:
-            (root / "given").symlink_to(arguments.models.resolve())
+        given = sorted(path.parent for path in arguments.models.glob("*/*/config.json")) if arguments.models else []
+        for org in {path.parent for path in given}:
+            (root / org.name).symlink_to(org.resolve())
         with serving(Path(folder), Path(folder) / "home") as environment:
             if arguments.only in (None, "throughput"):
                 tell_throughput(in_own_process(environment, "throughput", str(arguments.repeats)))
@@ -298,11 +314,12 @@ def main() -> None:
             for kind, ids in names.items():
                 if arguments.only not in (None, kind):
                     continue
-                if kind == "budget" and arguments.models:
-                    ids = [*ids, *sorted(f"given/{path.name}" for path in arguments.models.iterdir() if path.is_dir())]
                 for repo_id in ids:
-                    runs = [in_own_process(environment, "budget", repo_id) for _ in range(arguments.repeats)]
+                    runs = [in_own_process(environment, "budget", repo_id)[0] for _ in range(arguments.repeats)]
                     tell_budget(repo_id, runs)
+            if given and arguments.only in (None, "budget"):
+                ids = [f"{path.parent.name}/{path.name}" for path in given]
+                tell_given(in_own_process(environment, "budget", *ids))
 
 
 if __name__ == "__main__":

@@ -68,10 +68,11 @@ def elements(*plans: BytePlan) -> dict[str, int]:
     return {name: sum(stop - start for start, stop in spans) for name, spans in runs(*plans).items()}
 
 
+@pytest.mark.parametrize("width", [3072, 8192])  # rows of 6 and 16 KiB
 @pytest.mark.parametrize("budget", BUDGETS.values(), ids=BUDGETS)
-def test_a_large_model_takes_the_budget_in_few_ranges(budget):
-    plan = plan_blocks(language_model(), key="a" * 40, budget=budget)
-    assert abs(plan.bytes - budget) <= 0.05 * budget
+def test_a_large_model_takes_the_budget_in_few_ranges(budget, width):
+    plan = plan_blocks(language_model(width=width), key="a" * 40, budget=budget)
+    assert abs(plan.bytes - budget) <= 0.01 * budget + 2 * width  # and a row
     assert plan.bytes == sum(block.nbytes for block in plan.blocks)
     assert ranges(plan) <= MAX_RANGES
     kinds = {block.tensor.name.split(".")[-2] for block in plan.blocks}
