@@ -138,8 +138,10 @@ def report(name: str, tasks: Sequence[RankingTask], blind: Mapping[str, Fusion],
     known = tasks[0].prior is None
     print(f"\n{name}: {len(tasks)} datasets, {len(models)} models{', known to the ranker' if known else ''}")
     rows = {} if known else {"the ranker alone": [(without(task), task) for task in tasks]}
-    for rule in () if known else RULES:
-        rows[f"best {k} refined, {rule}"] = [(refined(task, blind[task.parent], k, rule), task) for task in tasks]
+    for size, rule in () if known else ((k, RULES[1]), *((size, RULES[0]) for size in (k // 2, k, 2 * k, 4 * k))):
+        rows[f"best {size} refined, {rule}"] = [
+            (refined(task, blind[task.parent], size, rule), task) for task in tasks
+        ]
     rows["all refined"] = [(refined(task, blind[task.parent], len(task.models)), task) for task in tasks]
     print_qualities(
         rows | {f"{method} of all": [(by_method(task, method), task) for task in tasks] for method in METHODS}
