@@ -20,7 +20,7 @@ from hf_crosssight.hub import HubClient
 from hf_crosssight.rankers import LoadedRanker, find_ranker
 from hf_crosssight.reasons import Reasons
 from hf_crosssight.recommendation import Ranking, Recommendation
-from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candidates
+from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candidates, shortlist_of
 from hf_crosssight.zoo import Constraints, Selection, ZooIndex, open_zoo, parse_size, select
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hf_crosssight.hardware.affordable import Affordable
     from hf_crosssight.models import CrossSightModel
     from hf_crosssight.refinement import Refinement
+    from hf_crosssight.scoring import Shortlist
     from hf_crosssight.tokens.dataset import DatasetTokens
 
 Progress = Callable[[str, int, int | None], None]
@@ -171,7 +172,9 @@ def rank(
     with clock.step("ranking"):
         hardware = on_device.hardware_token(loaded.model) if on_device else None
         scores = score_candidates(loaded.model, tokens.values, candidates, hardware)
-        candidates = candidates.with_views(list(loaded.model.config.view_shapes), loaded.model.config.family_gates)
+        candidates = candidates.with_views(list(loaded.model.config.read_views), loaded.model.config.family_gates)
+    plain = refine is None and hardware is None  # what moves the scores has moved them off their calibration
+    shortlist = shortlist_of(loaded.model, scores, candidates) if plain else None
     refinement: Refinement | None = None
     if refine is not None:
         with clock.step("refinement"):
@@ -184,14 +187,14 @@ def rank(
             )  # fmt: skip
             scores = refinement.scores
     with clock.step("ranking"):
-        recommendations = _recommend(loaded.model, tokens, candidates, scores, top, on_device, refinement)
+        recommendations = _recommend(loaded.model, tokens, candidates, scores, top, on_device, refinement, shortlist)
 
     return Ranking(
         recommendations=recommendations,
         dataset=encoded.describe(),
         ranker=loaded.describe(),
         zoo=_describe_zoo(whole_zoo, selection),
-        shortlist=None,
+        shortlist=shortlist.describe() if shortlist else None,
         refinement=refinement.describe() if refinement else None,
         timing_s=clock.report(),
         pareto=on_device.front(scores.score) if on_device and pareto else None,
@@ -213,6 +216,7 @@ def _recommend(
     top: int,
     on_device: Affordable | None,
     refinement: Refinement | None,
+    shortlist: Shortlist | None,
 ) -> tuple[Recommendation, ...]:
     by_score = best_first(scores.score, zoo.model_ids)
     tiers = dict(zip(by_score.tolist(), assign_tiers(scores.low[by_score], scores.high[by_score]), strict=True))
@@ -232,6 +236,7 @@ def _recommend(
             seen,
             on_device.hardware(index, front) if on_device and front else None,
             refinement.of(index) if refinement else None,
+            bool(shortlist.members[index]) if shortlist else None,
         )
         for position, index in enumerate((order[:top] if top else order).tolist())
     )
@@ -247,6 +252,7 @@ def _recommendation(
     seen: frozenset[str],
     hardware: dict[str, Any] | None,
     refined: dict[str, Any] | None,
+    in_shortlist: bool | None,
 ) -> Recommendation:
     record = zoo.record(index)
     return Recommendation(
@@ -256,7 +262,7 @@ def _recommendation(
         score_low=_rounded(scores.low[index]),
         score_high=_rounded(scores.high[index]),
         tier=tier,
-        in_shortlist=None,
+        in_shortlist=in_shortlist,
         score_static=_rounded(scores.static[index]),
         score_dataset=_rounded(scores.dataset[index]),
         seen_in_training=record.model_id in seen,

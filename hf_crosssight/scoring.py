@@ -49,17 +49,18 @@ def score_candidates(
 ) -> Scores:
     """Scores every model of a zoo on one dataset, tokens `[S, Dd]`; the dataset part is gated residual plus match.
 
-    The ranker is given the views that it was trained to read; those that the zoo lacks count as missing. With a
-    hardware token `[Dh]` (Fusion) the scores join accuracy with the device.
+    The ranker is given the views that it was trained to read; those that the zoo lacks count as missing, and so do
+    those of a model of a family that they are not read of (`family_gates`). With a hardware token `[Dh]` (Fusion) the
+    scores join accuracy with the device.
 
     Raises:
         UserError: the zoo has none of them, or of another shape.
     """
     from hf_crosssight.tokens.word_match import evidence_of
 
-    read = zoo.with_views(list(model.config.view_shapes), model.config.family_gates)
+    read = zoo.with_views(list(model.config.read_views), model.config.family_gates)
     if not read.views:
-        wanted, held = (", ".join(names) or "none" for names in (model.config.view_shapes, zoo.views))
+        wanted, held = (", ".join(names) or "none" for names in (model.config.read_views, zoo.views))
         raise UserError(
             f"the ranker reads the views {wanted}, the zoo '{zoo.id}' holds {held}",
             "build the zoo with the views that the ranker reads (zoo build --views, zoo upgrade --views)",
@@ -75,6 +76,39 @@ def score_candidates(
         ) from error
     score, static, spread = (part[0].double().numpy() for part in (output.scores, output.static, output.scores_std))
     return Scores(score=score, spread=spread, static=static, dataset=score - static)
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Candidates among which the best one is, with a coverage that held on held-out datasets.
+
+    Attributes:
+        members (`np.ndarray`): bool `[candidates]`.
+        coverage (`float`): share of datasets whose best model was on it.
+        calibrated_on (`int`): parents of datasets that were held out for it.
+    """
+
+    members: np.ndarray
+    coverage: float
+    calibrated_on: int
+
+    def describe(self) -> dict[str, float | int]:
+        """The `shortlist` part of a ranking's JSON."""
+        return {"coverage": self.coverage, "size": int(self.members.sum()), "calibrated_on": self.calibrated_on}
+
+
+def shortlist_of(model: CrossSightModel, scores: Scores, zoo: ZooIndex) -> Shortlist | None:
+    """All candidates within the calibrated gap of the best score.
+
+    `None` without a calibration, and where a candidate lacks the probe view, without which it was not calibrated.
+    """
+    config = model.config
+    if config.shortlist_gap is None or not len(scores.score):
+        return None
+    if "probe" in config.forest_views and not ("probe" in zoo.view_mask and zoo.view_mask["probe"].all()):
+        return None
+    near = scores.score >= scores.score.max() - float(config.shortlist_gap) - 1e-9
+    return Shortlist(near, float(config.shortlist_coverage), int(config.shortlist_parents))
 
 
 def best_first(score: np.ndarray, model_ids: Sequence[str]) -> np.ndarray:

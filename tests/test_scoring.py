@@ -1,10 +1,13 @@
-"""Orders, places and tiers."""
+"""Orders, places, tiers and shortlists."""
+
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hf_crosssight.errors import UserError
-from hf_crosssight.scoring import SIGMAS, Scores, assign_tiers, best_first, places
+from hf_crosssight.models import CrossSightConfig
+from hf_crosssight.scoring import SIGMAS, Scores, assign_tiers, best_first, places, shortlist_of
 
 
 def test_best_first_breaks_ties_by_name_not_by_position():
@@ -92,3 +95,24 @@ def test_weights_are_read_of_families_seen_in_training_alone():
     np.testing.assert_array_equal(found[:2], everywhere[:2])
     np.testing.assert_array_equal(found[2:], without[2:])
     assert (everywhere != without).all()
+
+
+def shortlisted(score: list[float], probed: list[bool], gap: float | None = 0.5):
+    config = CrossSightConfig.from_preset(shortlist_gap=gap, shortlist_parents=15)
+    config.forest_views = {"structure": [25, 32], "probe": [1, 102], "weights": [65, 128]}
+    values = np.array(score)
+    scores = Scores(score=values, spread=values * 0, static=values, dataset=values * 0)
+    zoo = SimpleNamespace(view_mask={"probe": np.array(probed)})
+    return shortlist_of(SimpleNamespace(config=config), scores, zoo)
+
+
+def test_the_shortlist_holds_all_within_the_calibrated_gap():
+    found = shortlisted([1.0, 0.5, 0.49, -2.0], [True] * 4)
+    assert found.members.tolist() == [True, True, False, False]
+    assert found.describe() == {"coverage": 0.9, "size": 2, "calibrated_on": 15}
+
+
+def test_no_shortlist_is_claimed_for_what_was_not_calibrated():
+    assert shortlisted([1.0, 0.5], [True, True], gap=None) is None
+    assert shortlisted([1.0, 0.5], [True, False]) is None
+    assert shortlisted([], []) is None

@@ -73,6 +73,8 @@ class CrossSightConfig(PreTrainedConfig):
     forest_views (`dict[str, list[int]]`): shapes of the views that it reads: structure, probe, weights.
     probe_layout (`list[int]`): tasks and statistics of a task at the beginning of the probe view.
     anchor_length (`int`): tokens kept of each probe task.
+    shortlist_gap (`float`, *optional*): how far below the best score the truly best model may be, at
+        `shortlist_coverage`, as `shortlist_parents` held-out parents of datasets had it; `None`: not calibrated.
 
     Training:
 
@@ -142,6 +144,9 @@ class CrossSightConfig(PreTrainedConfig):
     forest_views: dict[str, list[int]] = field(default_factory=dict)
     probe_layout: list[int] = field(default_factory=lambda: [15, 5])
     anchor_length: int = 12
+    shortlist_gap: float | int | None = None
+    shortlist_coverage: float | int = 0.9
+    shortlist_parents: int = 0
 
     loss: dict[str, float | int] = field(default_factory=lambda: {"gaussian_mse": 1.0, "pairwise": 1.0})
     loss_center: bool = True
