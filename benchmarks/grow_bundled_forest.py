@@ -1,10 +1,11 @@
 """Grows the bundled ranker's forest: what it says of models that have a probe view.
 
     python benchmarks/grow_bundled_forest.py --zoo INDEX_OR_FOLDER --ground-truth TABLE --datasets FOLDER
-        --out hf_crosssight/assets/ranker
+        --held-out FOLDER --out hf_crosssight/assets/ranker
 
 The network of the ranker in `--out` stays as it is, and so does what it says of models without a probe view. The
-recipe is what `evaluate_ranker.py` evaluates, grown on everything. One core: half a minute once tokens are cached.
+recipe is what `evaluate_ranker.py` evaluates, grown on everything; `--held-out` is the folder of its outcomes, which
+calibrates the shortlist. One core: half a minute once tokens are cached.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import time
 from pathlib import Path
 
 import torch
-from evaluate_ranker import VIEWS, read_corpus
+from evaluate_ranker import VIEWS, read_corpus, read_held_out
 
+from hf_crosssight.evaluation.shortlist import COVERAGE, conformal_gap
 from hf_crosssight.models import CrossSightModel
 from hf_crosssight.training.forest import probe_anchors, with_forest
 from hf_crosssight.training.saving import save_ranker
@@ -39,6 +41,10 @@ def main() -> None:
     ranker.config.trained_on = {
         kind: sorted({*before.config.trained_on.get(kind, ()), *names}) for kind, names in seen.items()
     }
+    if options.held_out:
+        held = read_held_out(options.held_out)
+        ranker.config.shortlist_gap = conformal_gap(held)
+        ranker.config.shortlist_coverage, ranker.config.shortlist_parents = COVERAGE, len({one.parent for one in held})
     record = json.loads((options.out / "training.json").read_text(encoding="utf-8"))
     record["forest"] = {
         "tables": [table.id for table in corpus.tables], "datasets": len(seen["datasets"]),
@@ -61,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ground-truth", type=Path, action="append", required=True, help="tidy table or folder")
     parser.add_argument("--datasets", type=Path, action="append", required=True, help="folder of datasets")
     parser.add_argument("--cache", type=Path, help="folder for dataset tokens")
+    parser.add_argument("--held-out", type=Path, help="folder of outcomes to calibrate the shortlist on")
     parser.add_argument("--out", type=Path, required=True, help="folder of the ranker, which is replaced")
     return parser.parse_args()
 

@@ -59,14 +59,18 @@ def _sizes(corpus: MeasuredCorpus, tested: Sequence[str], outcomes: Sequence[Out
     tables = [table for table in corpus.tables if table.id in tested]
     told = "; ".join(f"{t.id}: {len(t.models)} models on {len(t.datasets)} datasets" for t in tables)
     seeds = len({outcome.seed for outcome in outcomes})
+    flags = "--zoo INDEX --models FOLDER --ground-truth TABLE --forward TABLE --datasets FOLDER --test RECIPE"
     return [
+        f"`python benchmarks/evaluate_ranker.py {flags} --out FOLDER --seeds {seeds} --write`",
+        "",
         f"{date.today().isoformat()}, commit {commit}, {platform.machine()}, {os.cpu_count()} cores (one used), torch "
         f"{torch.__version__}.",
         "",
         f"Tested on {told}. {seeds} seeds with folds of their own. All methods learn from the known part of a fold "
         "alone. Self-transfer pairs are left out, so are tasks with fewer than five models. The datasets of a parent "
         "are averaged first. Regret is in accuracy points; ± is the deviation over seeds. *Pairs*: models of one "
-        "architecture family ordered rightly (chance 0.5). *Over static*: paired difference to the static mean rank.",
+        "architecture family ordered rightly (chance 0.5). *Over static*: paired difference to the static mean rank. "
+        f"*Better*: by {_ADVANCE} or more, with a one-sided 90 % bound above 0 (bootstrap over parents).",
         "",
     ]  # fmt: skip
 
