@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hf_crosssight import __version__, registration
-from hf_crosssight.cli import compare, env, ground_truth, hardware, publish, rank, train, zoo
+from hf_crosssight.cli import compare, env, ground_truth, hardware, publish, rank, space, train, zoo
 from hf_crosssight.cli.output import print_error
 from hf_crosssight.errors import CrossSightError, UserError
 
@@ -36,6 +36,7 @@ app.add_typer(ground_truth.app, name="ground-truth")
 app.add_typer(train.app, name="train")
 app.add_typer(hardware.app, name="hardware")
 app.add_typer(publish.app, name="publish")
+app.command("space", epilog=space.EXAMPLES)(space.space_command)
 app.command("env", epilog=env.EXAMPLES)(env.env_command)
 
 
@@ -93,7 +94,7 @@ def _command_of(arguments: list[str]) -> str:
         "zoo": zoo.app, "ground-truth": ground_truth.app, "train": train.app, "hardware": hardware.app,
         "publish": publish.app,
     }  # fmt: skip
-    known: dict[str, tuple[str | None, ...]] = dict.fromkeys(("rank", "compare", "evaluate", "env"), ())
+    known: dict[str, tuple[str | None, ...]] = dict.fromkeys(("rank", "compare", "evaluate", "space", "env"), ())
     known |= {n: tuple(c.name for c in a.registered_commands) for n, a in nouns.items()}
     if not arguments or arguments[0] not in known:
         return ""
