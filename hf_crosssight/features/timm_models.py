@@ -24,7 +24,8 @@ def read_timm_model(folder: Path, config: dict[str, Any]) -> tuple[Network, Prep
     try:
         import timm
     except Exception as error:  # timm needs torchvision, and a broken one raises RuntimeError
-        raise UnusableModelError(f"it is a timm model, and timm cannot be imported: {one_line(error)}") from error
+        what = f"its config.json names no model of transformers, and timm cannot be imported: {one_line(error)}"
+        raise UnusableModelError(what) from error
     import torch
     from safetensors.torch import load_file
 
