@@ -90,7 +90,9 @@ def with_forest(
     recipe = recipe or ForestRecipe()
     grown = _with_room(model, recipe, nodes=1, depth=0)
     assert grown.pair_features is not None
-    used = _usable(tasks, zoo, tokens, recipe.fewest)
+    used = usable_tasks(tasks, zoo, tokens, recipe.fewest)
+    if not used:
+        raise ValueError(f"no task has tokens and {recipe.fewest} models with the views {', '.join(_NEEDED)}")
     names = sorted({task.dataset for task in used})
     grown.pair_features.fit(
         [torch.from_numpy(values) for values in anchors], [torch.from_numpy(tokens[n][-1].values) for n in names]
@@ -111,17 +113,16 @@ def with_forest(
     return finished.eval()
 
 
-def _usable(
-    tasks: Sequence[Task], zoo: ZooIndex, tokens: Mapping[str, Sequence[DatasetTokens]], fewest: int
+def usable_tasks(
+    tasks: Sequence[Task], zoo: ZooIndex, tokens: Mapping[str, Sequence[DatasetTokens]], fewest: int = 5
 ) -> list[Task]:
+    """The part of the tasks that trees can learn from: models with the views, at least `fewest` of them a task."""
     has = set(np.asarray(zoo.model_ids, dtype=object)[_has_views(zoo)])
     found = []
     for task in tasks:
         index = [i for i, model in enumerate(task.models) if model in has]
         if len(index) >= fewest and tokens.get(task.dataset):
             found.append(Task(task.table, task.dataset, tuple(task.models[i] for i in index), task.scores[index]))
-    if not found:
-        raise ValueError(f"no task has tokens and {fewest} models with the views {', '.join(_NEEDED)}")
     return found
 
 

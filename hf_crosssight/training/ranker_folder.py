@@ -32,7 +32,7 @@ from hf_crosssight.zoo.index import ZooIndex
 from hf_crosssight.zoo.open import open_zoo
 
 from .accelerated import accelerator
-from .forest import FOREST_VIEWS, ForestRecipe, probe_anchors, with_forest
+from .forest import FOREST_VIEWS, ForestRecipe, probe_anchors, usable_tasks, with_forest
 from .measured_corpus import MeasuredCorpus, load_measured, refuse_shared_parents
 from .recipe import RankerRecipe
 from .saving import save_ranker
@@ -171,7 +171,7 @@ def _with_forest(
     progress: Progress | None,
 ) -> tuple[CrossSightModel, dict[str, float]]:  # fmt: skip
     """The ranker with a forest, at the share that validates best; the plain one for a zoo without probe views."""
-    if not all(name in corpus.zoo.views for name in FOREST_VIEWS):
+    if not usable_tasks(tasks, corpus.zoo, corpus.tokens):
         return model, {}
     grown = with_forest(
         model, tasks, corpus.zoo, corpus.tokens, probe_anchors(), recipe=ForestRecipe(seed=recipe.seed),

@@ -8,6 +8,7 @@ on the dataset's part is chosen, on datasets whose parents and models whose line
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -185,9 +186,11 @@ class _Run:
         moving = Moving(self.model, mean, optimizer, self.sampler.rng, self.generator)
         state = RankerState({"recipe": asdict(recipe), "data": self.sampler.fingerprint()}, best_step=recipe.steps)
         if checkpoint is not None and checkpoint.is_file():
-            for _ in range(moving.load(checkpoint, state.settings).step):
-                schedule.step()
-            state = moving.load(checkpoint, state.settings)  # the schedule has overwritten the groups' rates
+            state = moving.load(checkpoint, state.settings)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the updates that come before were made by another process
+                for _ in range(state.step):
+                    schedule.step()
         if self.devices.process_index:  # the processes must not all draw the same
             self.sampler.rng = np.random.default_rng([recipe.seed, self.devices.process_index, state.step])
         losses: list[float] = []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from hf_crosssight.errors import UserError
 from hf_crosssight.evaluation import weighted_tau
 from hf_crosssight.ground_truth.tables import Task, split_by_parent
 from hf_crosssight.models import CrossSightModel
@@ -97,6 +98,36 @@ def test_the_same_seed_gives_the_same_weights(world):
     first, second = (train_ranker(tasks, zoo, tokens, recipe=short, config=NETWORK).model for _ in range(2))
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, second.state_dict()[name]), name
+
+
+class KilledError(Exception):
+    pass
+
+
+def test_a_training_that_was_killed_ends_in_the_same_weights(world, tmp_path):
+    zoo, tokens, tasks, _ = world
+    known, held_out = split_by_parent(tasks, {"food101"})
+    recipe = RankerRecipe(steps=40, batch=2, consistency_models=8, validate_every=10, validate_from=0.2)
+    given = {"validation": held_out, "recipe": recipe, "config": NETWORK}
+    whole = train_ranker(known, zoo, tokens, **given)
+    state = tmp_path / "state.safetensors"
+
+    def kill(step: str, done: int, total: int | None) -> None:
+        if done >= 25:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train_ranker(known, zoo, tokens, **given, checkpoint=state, progress=kill)
+    resumed = train_ranker(known, zoo, tokens, **given, checkpoint=state)
+    assert resumed.curves == whole.curves
+    assert [row["step"] for row in whole.curves] == [10.0, 20.0, 30.0, 40.0]
+    for name, weight in whole.model.state_dict().items():
+        assert torch.equal(weight, resumed.model.state_dict()[name]), name
+    with pytest.raises(UserError, match="another data"):
+        train_ranker(tasks, zoo, tokens, **given, checkpoint=state)
+    state.write_bytes(state.read_bytes()[:2000])
+    with pytest.raises(UserError, match="cannot be read"):
+        train_ranker(known, zoo, tokens, **given, checkpoint=state)
 
 
 def test_folding_the_scale_changes_no_score(world):
