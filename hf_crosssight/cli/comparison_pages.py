@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_crosssight.cli.output import Format, emit
 from hf_crosssight.cli.zoo_pages import print_rows
+from hf_crosssight.comparison.methods import NOTHING
 
 if TYPE_CHECKING:
     from hf_crosssight.comparison.compare import Comparison
@@ -41,7 +42,8 @@ def print_comparison(comparison: Comparison, wanted: Format, plot: str | None = 
         compared = f"{len(comparison.methods)} methods on {len(comparison.models)} models of '{comparison.zoo['id']}'"
         head = f"{dataset['id']} ({sampled}): {compared}"
         costs = (
-            f"seconds are the method's own; forward passes took {comparison.forward_seconds:.1f} s for all together"
+            f"seconds of processor time, a method's own; made once for all: dataset tokens, forward passes "
+            f"({comparison.forward_seconds:.1f} s)"
         )
         parts = [head, "", _in_columns(_method_rows(comparison)), "", costs, "", *_rank_blocks(comparison)]
         emit("\n".join([*parts, *_sources(comparison.learnt_from), *(f"note: {note}" for note in notes)]))
@@ -145,7 +147,7 @@ def _ceiling(ceiling: dict[str, Any]) -> list[str]:
 
 
 def _sources(learnt_from: str) -> list[str]:
-    return [f"methods that learn were fitted to {learnt_from}"]
+    return [f"methods that learn were fitted to {learnt_from}"] if learnt_from != NOTHING else []
 
 
 def _figure(value: float | None) -> str:

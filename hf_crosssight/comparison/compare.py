@@ -16,7 +16,7 @@ from hf_crosssight.scoring import places
 
 from .figures import metrics_of
 from .method_scores import MethodScores, all_scores, forward_seconds
-from .methods import ComparedMethod, chosen_methods
+from .methods import NOTHING, ComparedMethod, chosen_methods
 from .past import Past
 from .seen import Seen
 from .setup import Compared, Setting, existing_folder, load_samples, make_bench, open_compared
@@ -66,7 +66,7 @@ class Comparison:
         methods: the compared methods, in the order asked for.
         accuracies: `[M]` measured on the dataset, NaN where none was; `None` without ground truth.
         learnt_from: what methods that learn were fitted to, in words.
-        forward_seconds: of all forward passes, made once for all methods.
+        forward_seconds: processor time of all forward passes, made once for all methods.
         warnings: what a reader should know.
     """
 
@@ -165,7 +165,7 @@ def compare(
     not_run = (f"{model} was not run: {why}" for model, why in bench.features.reasons.items())
     return Comparison(
         _described(sample), {"id": opened.zoo.id, "num_models": len(models)}, models, compared, accuracies,
-        past.rule if past else "nothing", forward_seconds(bench, target) if ran else 0.0,
+        past.rule if past else NOTHING, forward_seconds(bench, target) if ran else 0.0,
         (*sample.warnings, *not_run, *_ties(compared), *Seen.of(opened.ranker).warnings([target], models)),
     )  # fmt: skip
 

@@ -15,12 +15,12 @@ import numpy as np
 from hf_crosssight.data import DatasetSample
 from hf_crosssight.errors import UserError
 from hf_crosssight.ground_truth.datasets import parent_of
-from hf_crosssight.ground_truth.lineage import lineage_folds, lineages, root_of
+from hf_crosssight.ground_truth.lineage import lineage_folds
 from hf_crosssight.ground_truth.tables import GroundTruthTable
 
 from .figures import FEWEST, MethodFigures, ceiling_of, gain, metrics_of
 from .method_scores import MethodScores, all_scores, forward_seconds
-from .methods import RANKER, STATIC, ComparedMethod, chosen_methods
+from .methods import NOTHING, RANKER, STATIC, ComparedMethod, chosen_methods
 from .past import Past
 from .seen import Seen
 from .setup import Setting, existing_folder, load_samples, make_bench, open_compared
@@ -55,7 +55,7 @@ class Evaluation:
         ceiling: as `figures.ceiling_of`.
         learnt_from: what methods that learn were fitted to, in words.
         model_folds: folds of lineages of which each was held out; 0 if all models are known.
-        forward_seconds: of all forward passes, made once for all methods.
+        forward_seconds: processor time of all forward passes, made once for all methods.
         warnings: what a reader of the figures should know.
     """
 
@@ -169,18 +169,13 @@ def _folds(bench: Workbench, count: int) -> list[np.ndarray]:
     """Places of the models of each fold, whole lineages together; none where no model is held out."""
     if not count:
         return []
-    records = [bench.zoo.record(int(row)) for row in bench.rows]
-    groups = lineages(
-        {one.model_id: root_of(one) for one in records}, {one.model_id: one.base_model for one in records}
-    )
-    fold_of = lineage_folds(groups, bench.models, count, bench.seed)
+    fold_of = lineage_folds(bench.lineage, bench.models, count, bench.seed)
     numbers = np.array([fold_of[model] for model in bench.models])
     folds = [np.flatnonzero(numbers == fold) for fold in range(count)]
     if min(map(len, folds)) < FEWEST:
-        raise UserError(
-            f"{len(bench.models)} models of {len(set(groups.values()))} lineages make no {count} folds of two or more",
-            "Hold out fewer folds.",
-        )
+        kinds = len({bench.lineage[model] for model in bench.models})
+        what = f"{len(bench.models)} models of {kinds} lineages make no {count} folds of two or more"
+        raise UserError(what, "Hold out fewer folds.")
     return folds
 
 
@@ -240,7 +235,7 @@ def _assembled(
         judged,
         {model: seen.model(model) for model in bench.models},
         ceiling_of(truth, setting.seed),
-        past.rule if past else "nothing: no method that was compared learns",
+        past.rule if past else NOTHING,
         model_folds,
         sum(forward_seconds(bench, name) for name in truth.datasets) if ran else 0.0,
         (*left_out, *not_run, *seen.warnings(truth.datasets, bench.models)),

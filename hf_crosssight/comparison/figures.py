@@ -24,7 +24,7 @@ class MethodFigures:
 
     Attributes:
         per_dataset: metric, then dataset; `without_self_transfer` the same without models trained on the dataset.
-        seconds: of the method's own work on all datasets, fitting included, forward passes not.
+        seconds: processor time of the method's own work on all datasets, as in `MethodScores`.
         no_figure: by dataset, why the method has no figure there.
         unscored: by model, why it has no score on some dataset; it then gets the middle of the others'.
     """

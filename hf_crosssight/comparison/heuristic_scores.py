@@ -28,7 +28,7 @@ _WORTH_PROCESSES = 24  # tasks; fewer are done before processes have started
 
 @dataclass(frozen=True)
 class Scored:
-    """One method on one model: a finite score, or the reason why there is none, and the seconds it took."""
+    """One method on one model: a finite score, or the reason why there is none, and the processor seconds it took."""
 
     score: float | None
     reason: str | None
@@ -126,12 +126,12 @@ def _scored(method: str, task: ScoringTask, inputs: dict[str, Any]) -> Scored:
     absent = next((name for name, value in needed.items() if value is None), None)
     if absent is not None:
         return Scored(None, f"its {_IN_WORDS.get(absent, absent)} are not at hand", 0.0)
-    begin = time.perf_counter()
+    begin = time.process_time()
     try:
         score = transferability.score(method, labels=task.labels, seed=task.seed, **needed)
     except UserError as error:
-        return Scored(None, error.what, round(time.perf_counter() - begin, 6))
-    return Scored(score, None, round(time.perf_counter() - begin, 6))
+        return Scored(None, error.what, round(time.process_time() - begin, 6))
+    return Scored(score, None, round(time.process_time() - begin, 6))
 
 
 _IN_WORDS = {

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hf_crosssight.errors import CrossSightError
 from hf_crosssight.evaluation.simple_rankers import BASELINES, make_baseline
-from hf_crosssight.ground_truth.datasets import parent_of
 from hf_crosssight.peers import Ranker, make_peer
 from hf_crosssight.peers.emms import label_embeddings
 from hf_crosssight.scoring import score_candidates
@@ -27,7 +27,8 @@ class MethodScores:
 
     Attributes:
         scores: float64 `[M]`, higher is better, NaN where there is none.
-        seconds: of the method's own work, fitting included; forward passes are not.
+        seconds: processor time of the method's own work on one thread, fitting included; making tokens of datasets
+            and running models is not.
         reasons: by id, why a model has no score.
         reason: why none has one.
     """
@@ -75,14 +76,15 @@ def all_scores(
     found = {key: [scores] for key, scores in heuristics.items()}
     fitted = FittedMethods(bench, past)
     cells = [(method, dataset) for dataset in datasets for method in methods if method.kind != "heuristic"]
-    for done, (method, dataset) in enumerate(cells):
-        if bench.progress is not None:
-            bench.progress("fitting and ranking", done, len(cells))
-        if method.name == RANKER:
-            found[method.name, dataset] = [_ranker_scores(bench, dataset)]
-        else:
-            held = folds if folds and method.learns else [None]
-            found[method.name, dataset] = [fitted.score(method, dataset, fold) for fold in held]
+    with threadpool_limits(1):
+        for done, (method, dataset) in enumerate(cells):
+            if bench.progress is not None:
+                bench.progress("fitting and ranking", done, len(cells))
+            if method.name == RANKER:
+                found[method.name, dataset] = [_ranker_scores(bench, dataset)]
+            else:
+                held = folds if folds and method.learns else [None]
+                found[method.name, dataset] = [fitted.score(method, dataset, fold) for fold in held]
     return found
 
 
@@ -147,16 +149,14 @@ def _common(reasons: Mapping[str, str]) -> str:
 
 def _ranker_scores(bench: Workbench, dataset: str) -> MethodScores:
     """The project's own ranker."""
-    from hf_crosssight.encoding import encode_dataset
-
     assert bench.ranker is not None
-    begin = time.perf_counter()
     try:
-        encoded = encode_dataset(bench.samples[dataset], bench.ranker, bench.client, bench.progress)
-        scores = score_candidates(bench.ranker.model, encoded.tokens.values, bench.zoo.take(bench.rows)).score
+        tokens = bench.ranker_tokens(dataset)
+        begin = time.process_time()
+        scores = score_candidates(bench.ranker.model, tokens, bench.zoo.take(bench.rows)).score
     except CrossSightError as error:
         return no_scores(len(bench.models), error.what)
-    return MethodScores(scores, time.perf_counter() - begin)
+    return MethodScores(scores, time.process_time() - begin)
 
 
 @dataclass
@@ -170,7 +170,7 @@ class FittedMethods:
 
     bench: Workbench
     past: Past | None
-    _fits: dict[tuple[str, object], tuple[Ranker | str, float]] = field(default_factory=dict)
+    _fits: dict[tuple[object, ...], tuple[Ranker | str, float]] = field(default_factory=dict)
 
     def score(self, method: ComparedMethod, dataset: str, held: np.ndarray | None = None) -> MethodScores:
         """Scores of all models, or of those at the places `held`, whose own results are then not learnt from."""
@@ -180,12 +180,12 @@ class FittedMethods:
         if isinstance(ranker, str):
             return no_scores(len(bench.models), ranker)
         scores = np.full(len(bench.models), np.nan)
-        begin = time.perf_counter()
+        begin = time.process_time()
         try:
             scores[places] = ranker.score(bench.target(dataset, method, bench.rows[places]))
         except CrossSightError as error:
             return no_scores(len(bench.models), error.what)
-        return MethodScores(scores, seconds + time.perf_counter() - begin)
+        return MethodScores(scores, seconds + time.process_time() - begin)
 
     def _fitted(self, method: ComparedMethod, dataset: str, held: np.ndarray | None) -> tuple[Ranker | str, float]:
         """The fitted ranker, or the reason why there is none, and the seconds of the fit where it was made now."""
@@ -195,22 +195,25 @@ class FittedMethods:
             return ranker, 0.0
         if self.past is None:
             return "there are no past results to learn from (--train-ground-truth, --datasets)", 0.0
-        key = (method.name, (parent_of(dataset), None if held is None else tuple(held)))
+        if held is not None and not method.ranks_unseen_models:
+            return "it knows models by their own past results alone: unseen ones would all tie", 0.0
+        learnt_from = self.past.others(self.bench, dataset)
+        key = (method.name, learnt_from, None if held is None else tuple(held))
         if key in self._fits:
             return self._fits[key][0], 0.0
-        begin = time.perf_counter()
-        history = self.past.history(self.bench, dataset, held, method)
+        begin = time.process_time()
+        history = self.past.history(self.bench, learnt_from, held, method)
         try:
             found: Ranker | str = "no past results of other datasets are at hand"
             if history is not None:
                 found = ranker.fit(history)
         except CrossSightError as error:
             found = error.what
-        self._fits[key] = found, time.perf_counter() - begin
+        self._fits[key] = found, time.process_time() - begin
         return self._fits[key]
 
 
 def forward_seconds(bench: Workbench, dataset: str) -> float:
-    """Seconds of the forward passes of all models on a dataset, as they were when the features were made."""
+    """Processor seconds of the forward passes of all models on a dataset, as they were when the features were made."""
     kept = [bench.features.of(model, bench.samples[dataset]) for model in bench.models]
     return float(sum(one.seconds for one in kept if one is not None))

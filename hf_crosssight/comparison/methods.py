@@ -13,6 +13,7 @@ from hf_crosssight.transferability.registry import METHODS as HEURISTICS
 
 RANKER, STATIC = "crosssight", "static_mean_rank"
 ALL = "all"
+NOTHING = "nothing"  # what methods learnt from where none learns, or no past results are given
 TOKENS, FACTS, PAST, FEATURES = "dataset tokens", "facts", "past results", "features"
 PROBS, SOURCE, NAMES = "source probabilities", "source data", "class names"
 
@@ -31,6 +32,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ridge", "trees", "fennec", "transfergraph"), (TOKENS, FACTS, PAST)),
     "model_spider": (TOKENS, PAST, FEATURES),
 }
+# What they know of a model are its own past results: unseen ones would all tie.
+_KNOWN_MODELS_ONLY = (STATIC, "static_mean_z", "nearest_dataset", "model_spider")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class ComparedMethod:
     def learns(self) -> bool:
         """Whether it is fitted to a table of past results."""
         return PAST in self.needs
+
+    @property
+    def ranks_unseen_models(self) -> bool:
+        """Whether it can tell models apart that have no past results."""
+        return self.name not in _KNOWN_MODELS_ONLY
 
 
 def _heuristic(name: str) -> ComparedMethod:

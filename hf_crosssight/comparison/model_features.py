@@ -23,12 +23,12 @@ from hf_crosssight.hub.places import read_text, write_text
 from hf_crosssight.zoo.model_folders import ModelFolders
 
 Progress = Callable[[str, int, int | None], None]
-_SPEC = "feature-pointer/2"
+_SPEC = "feature-pointer/3"
 
 
 @dataclass(frozen=True)
 class KeptFeatures:
-    """Where the features of one model on one sample lie, and the seconds that the forward passes took when made."""
+    """Where the features of one model on one sample lie, and the processor seconds of the forward passes."""
 
     file: Path
     seconds: float
@@ -85,9 +85,9 @@ class ModelFeatures:
         model = load_image_model(files.folder, revision=revision) if missing else None
         for sample in missing:
             assert model is not None
-            begin = time.perf_counter()
+            begin = time.process_time()
             self.store.extract(model, sample.images, fingerprint=sample.fingerprint)
-            seconds = round(time.perf_counter() - begin, 4)
+            seconds = round(time.process_time() - begin, 4)
             file = self.store.path(model, sample.fingerprint)
             write_text(pointers[sample.fingerprint], json.dumps({"file": file.name, "seconds": seconds}))
             known[sample.fingerprint] = KeptFeatures(file, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,21 +34,26 @@ class Past:
             return "the training table, without the results on the target's parent dataset"
         return "the ground truth itself, without the results on the target's parent dataset (leave one parent out)"
 
+    def others(self, bench: Workbench, dataset: str) -> tuple[int, ...]:
+        """Rows of the datasets that may be learnt from: not of the target's parent, nor the same images."""
+        names = self.table.datasets
+        return tuple(row for row, name in enumerate(names) if not _same_images(bench, name, dataset))
+
     def history(
-        self, bench: Workbench, dataset: str, held: np.ndarray | None, method: ComparedMethod
+        self, bench: Workbench, datasets: Sequence[int], held: np.ndarray | None, method: ComparedMethod
     ) -> History | None:
-        """The results of other parents, and of models that are not held out.
+        """The results on some datasets of all models that are not held out, nor of a lineage that is.
 
         Args:
+            datasets: rows of the table.
             held: places of the compared models that are to be scored as unseen ones.
         """
-        others = [row for row, name in enumerate(self.table.datasets) if not same_images(bench, name, dataset)]
-        hidden = set() if held is None else {bench.models[place] for place in held}
+        hidden = set() if held is None else bench.kin(bench.models[place] for place in held)
         known = [model for model in self.table.models if model not in hidden]
-        return bench.history(self.table, others, known, method)
+        return bench.history(self.table, datasets, known, method)
 
 
-def same_images(bench: Workbench, one: str, other: str) -> bool:
+def _same_images(bench: Workbench, one: str, other: str) -> bool:
     """Whether two datasets are of one parent, or hold the same images under two names."""
     known = [bench.samples[name].fingerprint for name in (one, other) if name in bench.samples]
     return parent_of(one) == parent_of(other) or (len(known) == 2 and known[0] == known[1])

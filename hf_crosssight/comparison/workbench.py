@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import numpy as np
 
 from hf_crosssight.data import DatasetSample
 from hf_crosssight.ground_truth.datasets import dataset_key
+from hf_crosssight.ground_truth.lineage import lineages, root_of
 from hf_crosssight.ground_truth.tables import GroundTruthTable
 from hf_crosssight.peers import Candidates, History, Target
 from hf_crosssight.tokens.dataset import dataset_tokens, prototype_tokens
@@ -59,6 +60,7 @@ class Workbench:
     workers: int = 1
     progress: Progress | None = None
     _prototypes: dict[str, np.ndarray] = field(default_factory=dict)
+    _encoded: dict[str, np.ndarray] = field(default_factory=dict)
     _own: dict[tuple[str, str], np.ndarray | None] = field(default_factory=dict)
 
     @cached_property
@@ -70,6 +72,18 @@ class Workbench:
         """Rows of models in the zoo."""
         at = {name: row for row, name in enumerate(self.zoo.model_ids)}
         return np.array([at[model] for model in models], dtype=np.int64)
+
+    @cached_property
+    def lineage(self) -> dict[str, str]:
+        """The lineage of every model of the zoo: those of one are unseen together or not at all."""
+        records = [self.zoo.record(row) for row in range(len(self.zoo))]
+        bases = {one.model_id: one.base_model for one in records}
+        return lineages({one.model_id: root_of(one) for one in records}, bases)
+
+    def kin(self, models: Iterable[str]) -> set[str]:
+        """These models and all others of their lineages."""
+        groups = {self.lineage[model] for model in models}
+        return {model for model, group in self.lineage.items() if group in groups}
 
     def prepare(
         self, methods: Sequence[ComparedMethod], targets: Sequence[str], past: GroundTruthTable | None
@@ -92,7 +106,8 @@ class Workbench:
         for name in self.samples if learners else ():
             self.prototypes(name)
         for method in methods:
-            self.candidates(method)
+            if method.kind in ("baseline", "peer"):
+                self.candidates(method)
 
     def source_of(self, model_id: str) -> DatasetSample | None:
         """The sample of the data that a model was last trained on, where it states that and the data are at hand."""
@@ -151,6 +166,16 @@ class Workbench:
         tokens = tuple(self._tokens(name, method) for name in names)
         known = {pair: array for pair, array in own.items() if array is not None}
         return History(_taken(self.candidates(method), rows), names, accuracies, tokens, known)
+
+    def ranker_tokens(self, dataset: str) -> np.ndarray:
+        """Dataset tokens `[S, Dd]` as the ranker reads them."""
+        from hf_crosssight.encoding import encode_dataset
+
+        assert self.ranker is not None
+        if dataset not in self._encoded:
+            encoded = encode_dataset(self.samples[dataset], self.ranker, self.client, self.progress)
+            self._encoded[dataset] = encoded.tokens.values
+        return self._encoded[dataset]
 
     def _tokens(self, dataset: str, method: ComparedMethod) -> np.ndarray:
         """Prototypes for methods that read them; images are not encoded for the others."""

@@ -134,9 +134,26 @@ def test_models_that_are_held_out_are_not_learnt_from(world: SmallWorld, histori
     ).to_dict()  # fmt: skip
     assert {len(one.models.ids) for one in histories} <= {2, 3, 4}
     assert found["methods"]["static_mean_rank"]["weighted_tau"]["mean"] is None
-    assert "no candidate is in the history" in found["methods"]["static_mean_rank"]["no_figure"][DATASETS[0]]
+    assert "unseen ones would all tie" in found["methods"]["static_mean_rank"]["no_figure"][DATASETS[0]]
     for name in ("ridge", "params"):
         assert len(found["methods"][name]["weighted_tau"]["per_dataset"]) == 4
+
+
+def test_relatives_of_held_out_models_are_not_learnt_from_either(
+    world: SmallWorld, tmp_path, histories: list[History]
+) -> None:
+    """resnet-2 has the architecture and the source of resnet-0: judged or not, it would tell of it."""
+    rows = [0, 1, 4, 5]
+    judged = write_table(tmp_path / "judged.csv", tuple(world.models[row] for row in rows), world.accuracies[rows])
+    evaluate(
+        world.models_folder, judged, world.datasets_folder, methods="ridge", train_ground_truth=world.table,
+        model_folds=2, setting=world.setting,
+    )  # fmt: skip
+    known = {frozenset(one.models.ids) for one in histories}
+    assert len(known) == 2
+    for one in known:
+        for first, second in (("acme/resnet-0", "acme/resnet-2"), ("acme/resnet-1", "acme/resnet-3")):
+            assert (first in one) == (second in one)
 
 
 def test_a_table_of_its_own_to_learn_from(world: SmallWorld, tmp_path, histories: list[History]) -> None:
