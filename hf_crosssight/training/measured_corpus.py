@@ -85,7 +85,13 @@ def load_measured(
     read = [_with_self_transfer(table, zoo) for path in tables for table in _consistent(path).values()]
     keys = sorted({key for table in read for key in table.datasets})
     places = {key: place for key in keys if (place := _place(key, datasets)) is not None}
-    kept = [_known_part(table, set(zoo.model_ids), set(places)) for table in read]
+    known = [_known_part(table, set(zoo.model_ids), set(places)) for table in read]
+    kept = [table for table in known if table.datasets]
+    if not kept:
+        raise UserError(
+            f"{', '.join(table.id for table in read)}: no dataset that is named there was found",
+            "Name their folder, or their Hub ids.",
+        )
     tokens: dict[str, list[DatasetTokens]] = {}
     fingerprints: dict[str, str] = {}
     wanted = sorted({key for table in kept for key in table.datasets})
@@ -103,9 +109,7 @@ def load_measured(
     records = [zoo.record(row) for row in range(len(zoo))]
     kin = lineages({r.model_id: root_of(r) for r in records}, {r.model_id: r.base_model for r in records})
     families = {record.model_id: record.family or record.architecture or "unknown" for record in records}
-    return MeasuredCorpus(
-        tuple(kept), zoo, tokens, fingerprints, kin, families, _left_out(read, kept, keys, set(places))
-    )
+    return MeasuredCorpus(tuple(kept), zoo, tokens, fingerprints, kin, families, _left_out(read, known, set(places)))
 
 
 def refuse_shared_parents(corpus: MeasuredCorpus, training: Iterable[str], validation: Iterable[str]) -> None:
@@ -168,13 +172,11 @@ def _with_self_transfer(table: GroundTruthTable, zoo: ZooIndex) -> GroundTruthTa
 
 
 def _known_part(table: GroundTruthTable, models: set[str], datasets: set[str]) -> GroundTruthTable:
-    """Raises `UserError` if fewer than two models or no dataset is left."""
+    """The part about models of the zoo and datasets that were found; raises `UserError` for fewer than two models."""
     table = table.keep_models(i for i, model in enumerate(table.models) if model in models)
     table = table.keep_datasets(i for i, key in enumerate(table.datasets) if key in datasets)
     if len(table.models) < 2:
         raise UserError(f"{table.id} names {len(table.models)} model of the zoo", "Ids must be alike in both.")
-    if not table.datasets:
-        raise UserError(f"{table.id}: no dataset that it names was found", "Name their folder, or their Hub ids.")
     return table
 
 
@@ -204,12 +206,14 @@ def _last(name: str) -> str:
     return name.rstrip("/").rpartition("/")[2]
 
 
-def _left_out(
-    read: Sequence[GroundTruthTable], kept: Sequence[GroundTruthTable], keys: Sequence[str], found: set[str]
-) -> tuple[str, ...]:
-    lines = [f"{key}: no images found, left out" for key in keys if key not in found]
+def _left_out(read: Sequence[GroundTruthTable], kept: Sequence[GroundTruthTable], found: set[str]) -> tuple[str, ...]:
+    lines = []
     for before, after in zip(read, kept, strict=True):
-        missing = len(before.models) - len(after.models)
-        if missing:
-            lines.append(f"{before.id}: {missing} of {len(before.models)} models are not in the zoo, left out")
+        datasets = [key for key in before.datasets if key not in found]
+        if datasets:
+            named = ", ".join(datasets[:5]) + (f" and {len(datasets) - 5} more" if len(datasets) > 5 else "")
+            lines.append(f"{before.id}: no images were found of {named}: left out")
+        models = len(before.models) - len(after.models)
+        if models:
+            lines.append(f"{before.id}: {models} of {len(before.models)} models are not in the zoo: left out")
     return tuple(lines)

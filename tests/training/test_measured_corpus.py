@@ -69,7 +69,7 @@ def test_tables_are_read_with_what_is_known_of_their_models_and_datasets(tmp_pat
         ([f"org/m1,{name},0,0.5" for name in ("usps", "flowers")], "single model"),
         ([f"org/m{m},usps,0,0.5" for m in range(4)], "all accuracies are the same"),
         (["other/a,usps,0,0.5", "other/b,usps,0,0.6"], "names 0 model of the zoo"),
-        (whole(("nowhere",)), "no dataset that it names was found"),
+        (whole(("nowhere",)), "no dataset that is named there was found"),
         ([], "no result"),
     ],
 )  # fmt: skip
