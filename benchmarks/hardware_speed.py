@@ -1,45 +1,62 @@
-"""What predicting the costs of 100,000 models on a device takes: CPU milliseconds of one call, best and median of ten.
+"""What a device adds to ranking 100,000 models: CPU milliseconds, best and median of ten.
 
 python benchmarks/hardware_speed.py
+
+`costs` is predicting latency, memory and energy of all; `limits` is what `rank` adds with two limits and a preference:
+shapes, costs, measured timings, verdicts, the merged order and the front. The starter zoo repeated serves as the zoo.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import numpy as np
 
+from hf_crosssight.hardware.affordable import Affordable, affordable
 from hf_crosssight.hardware.catalogue import find_device
 from hf_crosssight.hardware.model_shape import zoo_shapes
 from hf_crosssight.hardware.predict import predict_costs
+from hf_crosssight.hardware.request import hardware_request
+from hf_crosssight.zoo.filters import Constraints, select
 from hf_crosssight.zoo.open import open_zoo
 
 _MODELS = 100_000
 
 
 def main() -> None:
-    shapes = zoo_shapes(open_zoo("starter"))
-    many = shapes.take(np.resize(np.arange(len(shapes)), _MODELS))
+    zoo = open_zoo("starter")
+    many = zoo.take(np.resize(np.arange(len(zoo)), _MODELS))
+    shapes, everyone = zoo_shapes(many), select(many, Constraints())
+    many.model_ids  # noqa: B018 - a zoo's ids are there before any limit
+    scores = np.random.default_rng(0).normal(size=_MODELS)
     for name in ("rtx4090", "i7-12700h"):
         device = find_device(name)
-        predict_costs(many, device)
-        taken = []
-        for _ in range(10):
-            begun = time.process_time()
-            predict_costs(many, device)
-            taken.append(1e3 * (time.process_time() - begun))
-        print(
-            json.dumps(
-                {
-                    "device": name,
-                    "models": _MODELS,
-                    "best_ms": round(min(taken), 1),
-                    "median_ms": round(median(taken), 1),
-                }
-            )
-        )
+        request = hardware_request(name, max_latency_ms=1e6, max_memory_mb=1e9, prefer=["latency_ms=0.07"])
+        assert request is not None
+        _print(name, "costs", lambda device=device: predict_costs(shapes, device))
+        _print(name, "limits", lambda request=request: affordable(request, many, everyone))
+        found = affordable(request, many, everyone)
+        _print(name, "merge and front", lambda found=found: _ordered(found, scores[: len(found.zoo)]))
+
+
+def _ordered(found: Affordable, scores: np.ndarray) -> None:
+    found.order(scores)
+    found.front(scores)
+
+
+def _print(device: str, what: str, work: Callable[[], Any]) -> None:
+    work()
+    taken = []
+    for _ in range(10):
+        begun = time.process_time()
+        work()
+        taken.append(1e3 * (time.process_time() - begun))
+    said = {"best_ms": round(min(taken), 1), "median_ms": round(median(taken), 1)}
+    print(json.dumps({"device": device, "models": _MODELS, "what": what} | said), flush=True)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ class Utilisation:
 
     def scaled(self, features: np.ndarray) -> np.ndarray:
         """Features in standard deviations, float32 `[M, FEATURE_DIM]`."""
-        return np.clip((features - self.mean) / self.scale, -CLIP, CLIP)
+        scaled = np.subtract(features, self.mean)
+        scaled /= self.scale
+        return np.clip(scaled, -CLIP, CLIP, out=scaled)
 
     def log_latency(self, scaled: np.ndarray, times: np.ndarray, settings: np.ndarray) -> np.ndarray:
         """Log milliseconds an image, float32 `[M]`.
