@@ -21,17 +21,15 @@ from torch import Tensor
 from hf_crosssight.evaluation.metrics import weighted_tau
 from hf_crosssight.ground_truth.datasets import parent_of
 from hf_crosssight.ground_truth.tables import Task
-from hf_crosssight.models import CrossSightConfig, CrossSightModel
-from hf_crosssight.tokens.card import CARD_SPEC
-from hf_crosssight.tokens.dataset import DATASET_SPEC, DatasetTokens, dataset_layout
-from hf_crosssight.tokens.structure import STRUCTURE_SPEC
+from hf_crosssight.models import CrossSightModel
+from hf_crosssight.tokens.dataset import DatasetTokens
 from hf_crosssight.tokens.word_match import word_match
-from hf_crosssight.zoo.family_gate import family_gates
 from hf_crosssight.zoo.index import ZooIndex
 
 from .accelerated import accelerator
 from .episodes import Episode, EpisodeSampler, withhold_facts
 from .ranker_checkpoint import Moving, RankerState
+from .ranker_network import new_network, parameter_groups, view_tensors
 from .recipe import RankerRecipe
 from .view_scale import ViewScale
 from .weight_mean import WeightMean
@@ -112,8 +110,8 @@ class _Run:
         self.devices = accelerator(recipe.mixed_precision)
         self.recipe, self.tokens = recipe, {key: [s.values for s in samples] for key, samples in tokens.items()}
         rows = {model_id: row for row, model_id in enumerate(zoo.model_ids)}
-        self.views = _tensors(zoo)
-        self.unlabelled = self.views if unlabelled is zoo else _tensors(unlabelled)
+        self.views = view_tensors(zoo)
+        self.unlabelled = self.views if unlabelled is zoo else view_tensors(unlabelled)
         self.scale = ViewScale(self.views)
         self.sampler = EpisodeSampler(
             tasks, self.tokens, rows, table_weight=recipe.table_weight, models_per_task=recipe.models_per_task,
@@ -128,36 +126,13 @@ class _Run:
         models = sorted({model for task in tasks for model in task.models})
         self.words = {name: self.tokens[name][-1][-1:] for name in self.datasets}  # the text token comes last
         self.generator = torch.Generator().manual_seed(recipe.seed)
-        self.model = self._model(zoo, tokens, texts, models, config)
+        self.model = new_network(zoo, tokens, texts, self.datasets, models, config)
         self.distances = self._distances()
         self.card = np.asarray(zoo.views["card"], np.float32) if self.model.config.evidence_size else None
         self.matches: dict[tuple[str, int], Tensor] = {}
         parents = [parent_of(name) for name in self.datasets]
         self.own_parent = {name: torch.tensor([p == parent_of(name) for p in parents]) for name in self.datasets}
         self.member_weight = self._member_weights()
-
-    def _model(
-        self, zoo: ZooIndex, tokens: Mapping[str, Sequence[DatasetTokens]], texts: Mapping[str, str],
-        models: list[str], config: Mapping[str, Any],
-    ) -> CrossSightModel:  # fmt: skip
-        first = next(iter(tokens.values()))[0]
-        width = first.values.shape[1]
-        layout = dataset_layout(width - dataset_layout(0)["text"][1])
-        shapes = {name: list(view.shape[1:]) for name, view in zoo.views.items()}
-        made = CrossSightConfig.from_preset(
-            "default", dataset_token_dim=width, dataset_layout=layout, view_shapes=shapes,
-            image_encoder=first.encoder, text_encoder=first.text_encoder,
-            specs={"dataset": DATASET_SPEC, "structure": STRUCTURE_SPEC, "card": CARD_SPEC},
-            trained_on={"datasets": self.datasets, "models": models},
-            **{"family_gates": family_gates(zoo, models), **config},
-        )  # fmt: skip
-        model = CrossSightModel(made)
-        richest = [self.tokens[name][-1] for name in self.datasets]
-        model.set_references(richest, self.datasets, [texts.get(name, "") for name in self.datasets])
-        model.fit_token_scale(richest)
-        if model.evidence_head is not None:
-            torch.nn.init.constant_(model.evidence_head.weight, 0.1)
-        return model
 
     def _distances(self) -> dict[tuple[str, int], Tensor]:
         """Distance `[R]` of each token sample to the references: they do not change in training."""
@@ -177,7 +152,7 @@ class _Run:
 
     def train(self, checkpoint: Path | None, progress: Progress | None) -> TrainedRanker:
         recipe = self.recipe
-        optimizer = torch.optim.AdamW(_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate)
+        optimizer = torch.optim.AdamW(parameter_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate)
         self.network, optimizer = self.devices.prepare(self.model, optimizer)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             getattr(optimizer, "optimizer", optimizer), recipe.learning_rate, total_steps=recipe.steps, pct_start=0.15
@@ -365,15 +340,3 @@ class _Run:
 
     def _match_weight(self) -> float | None:
         return None if self.model.evidence_head is None else float(self.model.evidence_head.weight[0, 0].detach())
-
-
-def _tensors(zoo: ZooIndex) -> dict[str, Tensor]:
-    return {name: torch.from_numpy(np.asarray(view, np.float32)) for name, view in zoo.views.items()}
-
-
-def _groups(model: CrossSightModel, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; vectors and the weight of evidence do not."""
-    free = {name for name, p in model.named_parameters() if p.dim() <= 1 or name.startswith("evidence_head")}
-    decayed = [p for name, p in model.named_parameters() if name not in free]
-    others = [p for name, p in model.named_parameters() if name in free]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

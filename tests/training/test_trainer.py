@@ -15,7 +15,7 @@ from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout, dataset_
 from hf_crosssight.tokens.structure import structure_view
 from hf_crosssight.tokens.word_match import evidence_of
 from hf_crosssight.training import RankerRecipe, save_ranker, train_ranker
-from hf_crosssight.training.trainer import _tensors
+from hf_crosssight.training.ranker_network import view_tensors
 from hf_crosssight.training.view_scale import ViewScale
 from hf_crosssight.zoo.index import ZooIndex
 from hf_crosssight.zoo.record import ModelRecord
@@ -133,7 +133,7 @@ def test_a_training_that_was_killed_ends_in_the_same_weights(world, tmp_path):
 def test_folding_the_scale_changes_no_score(world):
     zoo, tokens, tasks, _ = world
     model = train_ranker(tasks, zoo, tokens, recipe=RankerRecipe(steps=1, batch=2), config=NETWORK).model
-    views = _tensors(zoo)
+    views = view_tensors(zoo)
     scale = ViewScale(views)
     standardised = {name: view.numpy() for name, view in scale.apply(views).items()}
     before = model.score_zoo(tokens["pets"][0].values, standardised).scores
