@@ -1,8 +1,9 @@
 """Views that a ranker reads only of models whose architecture family it has seen in training.
 
-Weight statistics say much about models of a known family, and mislead across families: with whole families held out
-they lower the order that the other views give (`benchmarks/view_worth.py` prints the verdict, benchmarks/RESULTS.md
-has it). Where a view is gated off it counts as missing, as it does for a model that lacks it.
+Weight statistics of another family may mislead: plain ones do, badly. With one family held out ours do not, and beyond
+that it is not settled (`benchmarks/view_worth.py` prints a verdict for each setting, benchmarks/RESULTS.md has what was
+measured); until it is, the cautious way is taken. Where a view is gated off it counts as missing, as it does for a
+model that lacks it.
 """
 
 from __future__ import annotations
