@@ -101,7 +101,7 @@ def _wire_ranking(
     ]  # fmt: skip
     given: dict[str, Any] = {
         "inputs": read, "outputs": [result, held], "api_visibility": "private", "show_progress": "hidden",
-        "concurrency_id": CONCURRENCY, "concurrency_limit": AT_ONCE,
+        "concurrency_id": CONCURRENCY, "concurrency_limit": AT_ONCE, "api_name": "on_the_page",
     }  # fmt: skip
     clicked = run.click(rank, **given)
     restored = page.load(

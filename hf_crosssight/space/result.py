@@ -64,6 +64,9 @@ def _summary(ranking: Ranking, query: Query) -> Safe:
         f"{zoo['num_candidates']:,} of {zoo['num_models']:,} models ranked in {ranking.timing_s['total']:.1f} s, "
         f"from {classes}{data['num_images_used']} images"
     )
+    if ranking.shortlist:
+        size, coverage = ranking.shortlist["size"], ranking.shortlist["coverage"]
+        told += f". The best one is among the first {size:,} in {coverage:.0%} of cases"
     stem = f"ranking-{data['id'].rsplit('/', 1)[-1]}"
     actions = [
         download("CSV", f"{stem}.csv", "text/csv", to_csv(ranking)),

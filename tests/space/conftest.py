@@ -24,7 +24,7 @@ from tests.conftest import client_environment
 from tests.hub import LoopbackHub
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-START_SECONDS = 240
+START_SECONDS = 500
 _skipped: list[str] = []
 
 
@@ -38,8 +38,9 @@ class Served:
     hub: LoopbackHub
 
     def uploads(self) -> list[Path]:
-        """Files of users that are on the disk of the server."""
-        return [path for path in self.temporary.glob("crosssight-space-*/**/*") if path.is_file()]
+        """Files of users that are on the disk of the server; Gradio leaves an empty one behind for each."""
+        found = self.temporary.glob("crosssight-space-*/**/*")
+        return [path for path in found if path.is_file() and path.stat().st_size]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.data.repositories import encoded, picture
 
 pytestmark = pytest.mark.timeout(600)
-PATIENCE = 120_000  # ms; how long it takes is measured by benchmarks/space_speed.py
+PATIENCE = 40_000  # ms; how long it takes is measured by benchmarks/space_speed.py
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +102,7 @@ def test_filters_count_what_remains_and_the_link_brings_them_back(visit, screens
     left = page.wait_for_selector("#cs-left:has-text('largest size')", timeout=PATIENCE).inner_text()
     count = int(re.match(r"([\d,]+) of 2,019", left)[1].replace(",", ""))
     assert 0 < count < 223
-    page.locator("#cs-hardware button").first.click()
-    page.locator("#cs-device input").first.fill("Raspberry Pi 5")
-    page.get_by_role("option", name="Raspberry Pi 5").first.click()
-    page.locator("#cs-latency input").fill("200")
-    page.keyboard.press("Tab")
-    page.wait_for_selector("#cs-left:has-text('Removed by'):has-text('latency limit')", timeout=PATIENCE)
     result = ranked(page)
-    assert "Score against latency on raspberry-pi-5" in result.inner_text()
     assert set(result.locator("tbody td:nth-child(7)").all_inner_texts()) == {"mit"}
     link = result.locator("[data-link]").get_attribute("data-link")
     names = result.locator("tbody td:nth-child(2)").all_inner_texts()
@@ -117,7 +110,11 @@ def test_filters_count_what_remains_and_the_link_brings_them_back(visit, screens
     again.wait_for_selector("#cs-result .cs-result", timeout=PATIENCE)
     assert again.locator("tbody td:nth-child(2)").all_inner_texts() == names
     assert again.locator("#cs-max input").first.input_value() == "30M"
-    shot(again, screenshots, "hardware-light")
+    timed = visit(f"{link}&device=raspberry-pi-5&max_latency_ms=200")
+    timed.wait_for_selector("#cs-result .cs-result", timeout=PATIENCE)
+    assert "Score against latency on raspberry-pi-5" in timed.inner_text("#cs-result")
+    timed.wait_for_selector("#cs-left:has-text('latency limit')", timeout=PATIENCE)
+    shot(timed, screenshots, "hardware-light")
 
 
 def test_a_hub_dataset_fills_its_pickers_and_ranks(visit, screenshots):
@@ -226,7 +223,7 @@ def test_two_users_at_once_get_each_their_own(visit, photos):
     one.click("#cs-run")
     assert "no archive was uploaded" in failed(two), "the upload of one user is there for another"
     two.get_by_role("tab", name="Example").click()
-    two.get_by_text("TrashNet").click()
+    two.get_by_text("TrashNet: photographs").click()
     assert "garythung/trashnet" in ranked(two).inner_text()
     one.wait_for_selector("#cs-result .cs-result", timeout=PATIENCE)
     assert "12 images" in one.locator("#cs-result").inner_text()
@@ -235,11 +232,12 @@ def test_two_users_at_once_get_each_their_own(visit, photos):
 def test_the_page_is_read_on_a_phone_and_nothing_jumps_while_it_works(visit, screenshots):
     page = visit(width=390, height=844, dark=True)
     shot(page, screenshots, "start-phone")
-    before = page.locator("#cs-result").bounding_box()
+    place = "e => { const box = e.getBoundingClientRect(); return [box.x, box.y + scrollY, box.height]; }"
+    before = page.locator("#cs-result").evaluate(place)
     result = ranked(page)
-    after = page.locator("#cs-result").bounding_box()
-    assert (before["x"], before["y"]) == (after["x"], after["y"])
-    assert after["height"] >= before["height"] >= 500
+    after = page.locator("#cs-result").evaluate(place)
+    assert before[:2] == after[:2]
+    assert after[2] >= before[2] >= 500
     small = result.locator("p, li, td, dd").evaluate_all(
         "all => Math.min(...all.map(e => parseFloat(getComputedStyle(e).fontSize)))"
     )

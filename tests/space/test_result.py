@@ -90,7 +90,8 @@ def test_latency_has_a_column_and_a_plot_once_a_device_was_chosen():
     plain = result_page(ranking([recommendation(1), recommendation(2)]), INSIGHT, Query(), {}, {})
     assert "Latency" not in plain
     assert "Score against parameters" in plain
-    items = [recommendation(n, hardware={"device": "rtx4090", "latency_ms": 3.14 * n}) for n in (1, 2)]
+    hardware = dict.fromkeys(("memory_mb", "energy_j", "throughput", "source", "pareto"), None) | {"device": "rtx4090"}
+    items = [recommendation(n, hardware=hardware | {"latency_ms": 3.14 * n}) for n in (1, 2)]
     timed = result_page(ranking(items), INSIGHT, Query(), {}, {})
     assert "3.14 ms" in timed
     assert "Score against latency on rtx4090" in timed
