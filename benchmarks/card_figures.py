@@ -1,4 +1,4 @@
-"""Takes the figures of RESULTS.md, section Ranker, into the file that the bundled ranker's card is made from.
+"""Takes the figures of RESULTS.md on the ranker into the file that the bundled ranker's card is made from.
 
     python benchmarks/card_figures.py --out hf_crosssight/assets/ranker/evaluation.json
 
@@ -11,14 +11,22 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 QUADRANTS = {"Blind datasets": "unseen datasets", "Blind models": "unseen models", "Both blind": "both unseen"}
+MEASURED = {
+    **{title: f"{name}, small networks with a probe view" for title, name in QUADRANTS.items()},
+    "Unseen families": "unseen families, small networks with a probe view",
+}
+SHUFFLED = "crosssight, another dataset's tokens"
 METHODS = {
+    "ranker": "crosssight",
     "ranker (all tables)": "crosssight",
-    "ranker (all tables), shuffled datasets": "crosssight, another dataset's tokens",
+    "ranker, shuffled tokens": SHUFFLED,
+    "ranker (all tables), shuffled datasets": SHUFFLED,
 }
 ABOUT = (
     "Datasets are held out by parent, models by lineage; a figure is the mean over tables of published results. The "
@@ -31,10 +39,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    text = RESULTS.read_text(encoding="utf-8").split("\n## Ranker\n", 1)[1].split("\n## ", 1)[0]
-    quadrants = {QUADRANTS[title]: {"methods": _methods(part)} for title, part in _parts(text) if title in QUADRANTS}
-    said = {"about": f"{ABOUT} {_how(text)}", "unit": "table", "quadrants": quadrants}
+    published, measured = _section("Ranker"), _section("Ranker on own ground truth")
+    quadrants = {QUADRANTS[title]: {"methods": _methods(part)} for title, part in _parts(published, QUADRANTS)}
+    quadrants |= {MEASURED[title]: {"methods": _means(part)} for title, part in _parts(measured, MEASURED)}
+    about = f"{ABOUT} {_how(published)} {_how_measured(measured)}"
+    said = {"about": about, "unit": "table", "quadrants": quadrants}
     options.out.write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _section(title: str) -> str:
+    return RESULTS.read_text(encoding="utf-8").split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
 def _how(text: str) -> str:
@@ -46,9 +60,30 @@ def _how(text: str) -> str:
     return f"Measured by `{command}` on {date} at commit {commit} ({sizes}; {machine.strip()})."
 
 
-def _parts(text: str) -> list[tuple[str, str]]:
+def _how_measured(text: str) -> str:
+    command = re.findall(r"`(python benchmarks/\S+)", text)[0]
+    date, commit = re.findall(r"(\d{4}-\d\d-\d\d), commit (\w+)", text)[0]
+    sizes = re.findall(r"\d+ models on \d+ datasets", text)[0]
+    return (
+        f"With a probe view: means over our own fine-tuning of {sizes}, by `{command}` on {date} at commit {commit}; "
+        "models compared there are small networks."
+    )
+
+
+def _parts(text: str, wanted: Mapping[str, str]) -> list[tuple[str, str]]:
     titles = re.split(r"^### (.+)$", text, flags=re.MULTILINE)
-    return list(zip(titles[1::2], titles[2::2], strict=True))
+    return [(title, part) for title, part in zip(titles[1::2], titles[2::2], strict=True) if title in wanted]
+
+
+def _means(part: str) -> dict[str, Any]:
+    """The first table of a quadrant of our own measurements: means of all metrics."""
+    found = {}
+    for method, row in _table(re.findall(r"(?:^\|.*\n?)+", part, flags=re.MULTILINE)[0]).items():
+        if method in METHODS or not method.startswith("ranker"):
+            told = {name.replace("weighted tau", "weighted_tau"): value for name, value in row.items()}
+            figures = {name: {"mean": told[name]} for name in ("weighted_tau", "regret_at_1", "ndcg_at_5")}
+            found[METHODS.get(method, method.replace(" ", "_"))] = figures
+    return found
 
 
 def _methods(part: str) -> dict[str, Any]:

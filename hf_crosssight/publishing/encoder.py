@@ -10,7 +10,15 @@ from hf_crosssight.errors import UserError
 from hf_crosssight.evaluation.report import markdown_table
 from hf_crosssight.hub.card_templates import CARD, model_card, plain
 from hf_crosssight.publishing.carried_code import with_code
-from hf_crosssight.publishing.records import TAGS, TRAINING, carbon_in_words, emissions, licence_for, read_record
+from hf_crosssight.publishing.records import (
+    TAGS,
+    TRAINING,
+    carbon_in_words,
+    emissions,
+    licence_for,
+    read_record,
+    record_file,
+)
 from hf_crosssight.publishing.repository import Repository, files_of
 from hf_crosssight.tokens.arch2vec import load_encoder
 
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 _TEMPLATE = "encoder.md"
 _CODE = ("*_arch2vec.py", "checked_fields.py", "*.safetensors")
 _PICTURES = {"curves.png": "Losses by epoch", "clusters.png": "Codes of layers in two dimensions"}
-_RECORDS = (TRAINING, "curves.csv", "clusters.json", *_PICTURES)
+_BESIDE = ("curves.csv", "clusters.json", *_PICTURES)
 
 
 def encoder_repository(folder: Path, name: str, *, license: str | None = None) -> Repository:
@@ -40,8 +48,8 @@ def encoder_repository(folder: Path, name: str, *, license: str | None = None) -
         raise UserError(f"there is no folder {folder}", "Name a folder that `hf-crosssight train encoder` wrote.")
     model, record = load_encoder(folder), read_record(folder)
     card = encoder_card(model, name, licence_for(folder, license), record, sorted(files_of(folder, _PICTURES)))
-    files = with_code(model) | files_of(folder, (*_RECORDS, "model.safetensors"))
-    return Repository("model", files | {CARD: card.encode()}, (*_CODE, *_RECORDS))
+    files = with_code(model) | files_of(folder, (*_BESIDE, "model.safetensors")) | record_file(record)
+    return Repository("model", files | {CARD: card.encode()}, (*_CODE, *_BESIDE, TRAINING))
 
 
 def encoder_card(
@@ -69,7 +77,7 @@ def encoder_card(
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "trained_on": len(config.trained_on.get("models", ())),
         "held_out": len(record.get("held_out_models", ())),
-        "zoo": plain(Path(str(record.get("zoo", "a zoo"))).name),
+        "zoo": plain(record.get("zoo", "a zoo")),
         "silhouettes": _silhouettes(record),
         "losses": _losses(record),
         "best_epoch": record.get("best_epoch"),

@@ -6,7 +6,7 @@ A file holds one such answer, or several by what they show: `{"quadrants": {"uns
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 
 from hf_crosssight.errors import UserError
+from hf_crosssight.evaluation.intervals import mean_interval
+from hf_crosssight.ground_truth.datasets import parent_of
 
 RANKER = "crosssight"
 METRICS = {"weighted_tau": "weighted Kendall tau", "regret_at_1": "regret@1", "ndcg_at_5": "NDCG@5"}
 """What a card tells, by the name that `evaluate` gives it."""
 
 _ALONE = "evaluated datasets"
-_DRAWS = 2000
-_FEWEST = 3
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean over datasets and its 90 % interval, `None` where too few datasets are told for one."""
+    """A mean over datasets and its 90 % interval, `None` where it is not told and cannot be drawn."""
 
     mean: float
     low: float | None = None
@@ -52,7 +52,7 @@ class Quadrant:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All quadrants, how the figures came about (`about`, in words), and how many units stand behind a mean."""
+    """All quadrants, how the figures came about (`about`, in words), and what an interval draws from (`unit`)."""
 
     quadrants: tuple[Quadrant, ...]
     about: str
@@ -69,44 +69,49 @@ def read_evaluation(path: Path) -> Evaluation:
         said = json.loads(path.read_text(encoding="utf-8"))
         quadrants = said.get("quadrants", {_ALONE: said})
         found = tuple(_quadrant(name, one) for name, one in quadrants.items())
+        about = str(said.get("about") or _about(said))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"{path} is no evaluation: {type(error).__name__}: {error}"
         raise UserError(what, "Give what `hf-crosssight evaluate --format json` prints.") from error
     without = [one.name for one in found if not one.methods.get(RANKER)]
     if without:
         raise UserError(f"{path} says nothing of the method {RANKER!r}", "Evaluate the ranker that is published.")
-    return Evaluation(found, str(said.get("about", "")), str(said.get("unit", "dataset")))
+    return Evaluation(found, about, str(said.get("unit", "parent dataset")))
+
+
+def mean_with_interval(by_name: Mapping[str, float]) -> Figure:
+    """The mean of one value a dataset and its 90 % interval over parents, `None` of a single parent."""
+    values = list(by_name.values())
+    low, high = mean_interval(values, [parent_of(name) for name in by_name]) or (None, None)
+    return Figure(float(np.mean(values)), low, high)
+
+
+def _about(said: Mapping[str, Any]) -> str:
+    """What `evaluate` says of the datasets and models that it looked at."""
+    parts = [f"{len(said[kind])} {kind}" for kind in ("datasets", "models") if said.get(kind)]
+    about = f"Measured by `hf-crosssight evaluate` on {' and '.join(parts)}." if parts else ""
+    seen = said["methods"].get(RANKER, {}).get("seen")
+    return f"{about} Some of them were in its training, so that its own figures are too good." if seen else about
 
 
 def _quadrant(name: str, said: Mapping[str, Any]) -> Quadrant:
     methods = {
-        method: {metric: figure for metric in METRICS if (figure := _figure(told.get(metric))) is not None}
+        method: {metric: figure for metric in METRICS if (figure := _figure(told, metric)) is not None}
         for method, told in said["methods"].items()
     }
-    ceiling = (said.get("ceiling") or {}).get("weighted_tau", said.get("ceiling"))
-    figure = _figure(ceiling) if isinstance(ceiling, Mapping) and "mean" in ceiling else None
-    return Quadrant(name, methods, figure.mean if figure else None)
+    ceiling = _figure(said.get("ceiling") or {}, "weighted_tau")
+    return Quadrant(name, methods, ceiling.mean if ceiling else None)
 
 
-def _figure(told: Any) -> Figure | None:
-    """A number, or `mean` with `low` and `high`, or with `per_dataset` values whose mean is drawn anew."""
-    if told is None:
+def _figure(told: Mapping[str, Any], metric: str) -> Figure | None:
+    """A metric as `evaluate` tells it: a number with its interval elsewhere, or a mean with what it is the mean of."""
+    value = told.get(metric)
+    low, high = told.get("intervals", {}).get(metric, (None, None))
+    if not isinstance(value, Mapping):
+        return None if value is None else Figure(float(value), low, high)
+    if value.get("mean") is None:
         return None
-    if not isinstance(told, Mapping):
-        return Figure(float(told))
-    if told.get("mean") is None:
-        return None
-    if told.get("low") is not None and told.get("high") is not None:
-        return Figure(float(told["mean"]), float(told["low"]), float(told["high"]))
-    values = [float(value) for value in (told.get("per_dataset") or {}).values() if value is not None]
-    drawn = mean_with_interval(values)
-    return Figure(float(told["mean"]), drawn.low, drawn.high)
-
-
-def mean_with_interval(values: Sequence[float]) -> Figure:
-    """The mean of some datasets' values and its 90 % interval by a bootstrap over them, if they are three or more."""
-    if len(values) < _FEWEST:
-        return Figure(float(np.mean(values)) if len(values) else float("nan"))
-    drawn = np.random.default_rng(0).choice(values, (_DRAWS, len(values))).mean(1)
-    low, high = np.quantile(drawn, [0.05, 0.95])
-    return Figure(float(np.mean(values)), float(low), float(high))
+    if value.get("low") is None and value.get("per_dataset"):
+        drawn = mean_with_interval(value["per_dataset"])
+        return Figure(float(value["mean"]), drawn.low, drawn.high)
+    return Figure(float(value["mean"]), value.get("low"), value.get("high"))

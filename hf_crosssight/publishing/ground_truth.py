@@ -85,7 +85,7 @@ def _figures(recipe: str, table: GroundTruthTable) -> list[str]:
     parts = (shares.static, shares.interaction, shares.noise) if shares else (None, None, None)
     taus = (
         [
-            str(mean_with_interval([one.between_seeds for one in found])),
+            str(mean_with_interval({one.dataset: one.between_seeds for one in found})),
             f"{np.mean([c.with_truth for c in found]):.3f}",
         ]
         if found

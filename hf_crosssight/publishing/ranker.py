@@ -12,7 +12,15 @@ from hf_crosssight.hub import HubClient
 from hf_crosssight.hub.card_templates import CARD, model_card, plain
 from hf_crosssight.publishing.carried_code import with_code
 from hf_crosssight.publishing.evaluation import METRICS, Evaluation, Quadrant, read_evaluation
-from hf_crosssight.publishing.records import TAGS, TRAINING, carbon_in_words, emissions, licence_for, read_record
+from hf_crosssight.publishing.records import (
+    TAGS,
+    TRAINING,
+    carbon_in_words,
+    emissions,
+    licence_for,
+    read_record,
+    record_file,
+)
 from hf_crosssight.publishing.repository import Repository, files_of
 from hf_crosssight.rankers import RankerFiles, find_ranker
 
@@ -25,7 +33,7 @@ EVALUATION = "evaluation.json"
 
 _TEMPLATE = "ranker.md"
 _CODE = ("*_crosssight.py", "checked_fields.py", "ranking_losses.py", "*.safetensors")
-_RECORDS = (TRAINING, "curves.csv", "curves.png")
+_CURVES = ("curves.csv", "curves.png")
 
 
 def ranker_repository(
@@ -55,11 +63,12 @@ def ranker_repository(
     extractor = CrossSightFeatureExtractor(
         image_encoder=model.config.image_encoder, text_encoder=model.config.text_encoder
     )
-    files = with_code(model, extractor) | files_of(found.folder, (*_RECORDS, "model.safetensors"))
+    files = with_code(model, extractor) | files_of(found.folder, (*_CURVES, "model.safetensors"))
+    files |= record_file(record)
     files[CARD] = card.encode()
     if figures is not None:
         files[EVALUATION] = measured
-    return Repository("model", files, (*_CODE, *_RECORDS, EVALUATION))
+    return Repository("model", files, (*_CODE, *_CURVES, TRAINING, EVALUATION))
 
 
 def ranker_card(

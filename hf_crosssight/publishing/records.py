@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from hf_crosssight.errors import UserError
@@ -18,7 +18,7 @@ TAGS = [TASK_TAG, "transfer-learning", "crosssight"]
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What was written of the training, `{}` if nothing was.
+    """What was written of the training, `{}` if nothing was; absolute paths are cut to their last part.
 
     Raises:
         UserError: the file is damaged.
@@ -30,7 +30,23 @@ def read_record(folder: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path} is not readable JSON: {error}", "Delete it, or train again.") from error
-    return found if isinstance(found, dict) else {}
+    return _public(found) if isinstance(found, dict) else {}
+
+
+def record_file(record: Mapping[str, Any]) -> dict[str, bytes | Path]:
+    """The record as a file of a repository, none if there is no record."""
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    return {TRAINING: text.encode()} if record else {}
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _public(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_public(one) for one in value]
+    if isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()):
+        return PureWindowsPath(value).name  # which knows both separators
+    return value
 
 
 def licence_for(folder: Path, given: str | None) -> str | None:

@@ -38,6 +38,7 @@ def test_card_and_files(folder, tmp_path, caplog, monkeypatch):
                  "1 more of", "(clusters.png)"):  # fmt: skip
         assert said in text
     assert "secret" not in text
+    assert json.loads(repository.files["training.json"]) == RECORD | {"zoo": "models"}  # no path of a machine
     assert "curves.png" not in text
     assert {"modeling_arch2vec.py", "training.json", "clusters.png", "model.safetensors"} <= repository.files.keys()
     write_folder(repository, tmp_path / "out")

@@ -15,14 +15,22 @@ from hf_crosssight.training import save_ranker
 from tests.models.small_rankers import dataset, small_model
 from tests.publishing.cards import checked_model_card, snippets
 
-EVALUATION = {
+EVALUATION = {  # as `evaluate --format json` has it
     "methods": {
-        "logme": {"weighted_tau": {"mean": 0.5, "per_dataset": {"a": 0.4, "b": 0.5, "c": 0.6}}, "regret_at_1": 1.5},
-        "crosssight": {"weighted_tau": {"mean": 0.7, "per_dataset": {"a": 0.7, "b": 0.7, "c": 0.7}}, "seconds": 1.0},
-        "gmacs": {"weighted_tau": {"mean": 0.1, "low": -0.1, "high": 0.3}},
+        "logme": {
+            "weighted_tau": {"mean": 0.5, "low": 0.4, "high": 0.6, "per_dataset": {"a": 0.4, "b": 0.5, "c": 0.6}},
+            "regret_at_1": 1.5, "intervals": {"regret_at_1": [1.0, 2.0]}, "seconds": 1.0,
+        },
+        "crosssight": {
+            "weighted_tau": {"mean": 0.7, "per_dataset": {"a": 0.6, "b": 0.7, "c": 0.8}}, "regret_at_1": None,
+            "seen": True,
+        },
+        "gmacs": {"weighted_tau": {"mean": None, "low": None, "high": None, "per_dataset": {}}},
     },
-    "ceiling": {"weighted_tau": {"mean": 0.9}},
-}
+    "ceiling": {"weighted_tau": {"mean": 0.9, "low": None, "high": None}, "note": "3 of 3"},
+    "datasets": {"a": {}, "b": {}, "c": {}},
+    "models": {"x": {}, "y": {}},
+}  # fmt: skip
 RECORD = {
     "tables": [{"id": "a|b", "datasets": 3, "models": 4, "licence": "none", "source": "<b>x</b>", "trained_on": True}],
     "limits": ["It is small."],
@@ -64,9 +72,11 @@ def test_figures_intervals_and_provenance_of_a_users_ranker(folder, tmp_path, ca
     assert (result.metric_type, result.metric_value, card.data.model_name) == ("weighted_tau", 0.7, "mine")
     text = str(card)
     lines = [line for line in text.splitlines() if line.startswith("| ")]
-    shown = lines.index("| crosssight | 0.700 (0.700 to 0.700) | - |")
-    assert lines[shown + 1].startswith("| logme | 0.500 (0.4")  # the ranker first, a bootstrap over three datasets
-    assert lines[shown + 2] == "| gmacs | 0.100 (-0.100 to 0.300) | - |"
+    shown = next(place for place, line in enumerate(lines) if line.startswith("| crosssight | 0.700 (0.6"))
+    assert lines[shown].endswith(") | - |")  # a bootstrap over three datasets; the ranker first
+    assert lines[shown + 1] == "| logme | 0.500 (0.400 to 0.600) | 1.500 (1.000 to 2.000) |"
+    assert lines[shown + 2] == "| gmacs | - | - |"
+    assert "on 3 datasets and 2 models. Some of them were in its training" in text
     assert "agree at 0.900" in text
     assert "| a\\|b | 3 | 4 | none | &lt;b>x&lt;/b> | yes |" in text
     assert "- It is small." in text
