@@ -68,7 +68,7 @@ def test_a_ranker_is_given_the_views_that_it_reads_and_misses_the_others():
         score_candidates(ranker, tokens, zoo.with_views(["weights"]))
 
 
-def test_weights_are_read_of_families_seen_in_training_alone():
+def test_codes_are_read_of_families_seen_in_training_alone():
     from hf_crosssight.scoring import score_candidates
     from hf_crosssight.tokens.views import VIEWS
     from hf_crosssight.zoo import ModelRecord, ZooIndex
@@ -78,14 +78,14 @@ def test_weights_are_read_of_families_seen_in_training_alone():
     rng = np.random.default_rng(0)
     entries = []
     for name, family in (("known", "resnet"), ("kin", "resnet"), ("strange", "vit"), ("nameless", None)):
-        views = {view: rng.normal(size=VIEWS[view].shape) for view in ("structure", "weights")}
+        views = {view: rng.normal(size=VIEWS[view].shape) for view in ("structure", "arch2vec")}
         for values in views.values():
             values[:, 0] = 1.0
         entries.append((ModelRecord(f"acme/{name}", family=family), views))
     zoo = ZooIndex.from_entries(entries, id="mine")
     gates = family_gates(zoo, ["acme/known"])
-    assert gates == {"weights": ["resnet"]}
-    shapes = {name: list(VIEWS[name].shape) for name in ("structure", "weights")}
+    assert gates == {"arch2vec": ["resnet"]}
+    shapes = {name: list(VIEWS[name].shape) for name in ("structure", "arch2vec")}
     gated = small_model(view_shapes=shapes, family_gates=gates)
     tokens = dataset().numpy()
     found = score_candidates(gated, tokens, zoo).score
@@ -99,7 +99,7 @@ def test_weights_are_read_of_families_seen_in_training_alone():
 
 def shortlisted(score: list[float], probed: list[bool], gap: float | None = 0.5):
     config = CrossSightConfig.from_preset(shortlist_gap=gap, shortlist_parents=15)
-    config.forest_views = {"structure": [25, 32], "probe": [1, 102], "weights": [65, 128]}
+    config.forest_views = {"structure": [25, 32], "probe": [1, 102], "arch2vec": [65, 128]}
     values = np.array(score)
     scores = Scores(score=values, spread=values * 0, static=values, dataset=values * 0)
     zoo = SimpleNamespace(view_mask={"probe": np.array(probed)})

@@ -1,9 +1,8 @@
 """Views that a ranker reads only of models whose architecture family it has seen in training.
 
-Weight statistics of another family may mislead: plain ones do, badly. With one family held out ours do not, and beyond
-that it is not settled (`benchmarks/view_worth.py` prints a verdict for each setting, benchmarks/RESULTS.md has what was
-measured); until it is, the cautious way is taken. Where a view is gated off it counts as missing, as it does for a
-model that lacks it.
+With whole families held out the statistics of the weights view help or do not harm (`benchmarks/view_worth.py` prints the
+verdict, benchmarks/RESULTS.md has it); for learned codes this is not shown, so they are gated. Where a view is gated off
+it counts as missing, as it does for a model that lacks it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Collection
 
 from .index import ZooIndex
 
-GATED = ("weights", "arch2vec")
+GATED = ("arch2vec",)
 """The views that are read of known families alone."""
 
 
