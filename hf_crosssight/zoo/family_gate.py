@@ -1,8 +1,8 @@
 """Views that a ranker reads only of models whose architecture family it has seen in training.
 
-With whole families held out the statistics of the weights view help or do not harm (`benchmarks/view_worth.py` prints the
-verdict, benchmarks/RESULTS.md has it); for learned codes this is not shown, so they are gated. Where a view is gated off
-it counts as missing, as it does for a model that lacks it.
+With whole families held out the statistics of the weights view help or do no harm (`benchmarks/view_worth.py` prints
+the verdict, benchmarks/RESULTS.md has it); for learned codes this is not shown, so they are gated. Where a view is
+gated off it counts as missing, as it does for a model that lacks it.
 """
 
 from __future__ import annotations
