@@ -113,7 +113,9 @@ def _wire_ranking(
         api_visibility="private", show_progress="hidden",
     )  # fmt: skip
     restored.then(None, None, None, js=_FOLLOW)
-    cancel.click(status.stopped, None, result, cancels=clicked, api_visibility="private", show_progress="hidden")
+    cancel.click(
+        status.stopped, None, result, cancels=clicked, queue=False, api_visibility="private", show_progress="hidden"
+    )
 
 
 def _restore(request: gr.Request) -> list[Any]:

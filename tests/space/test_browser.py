@@ -20,7 +20,7 @@ PATIENCE = 40_000  # ms; how long it takes is measured by benchmarks/space_speed
 def photos(tmp_path_factory):
     path = tmp_path_factory.mktemp("zip") / "photos.zip"
     with zipfile.ZipFile(path, "w") as archive:
-        for seed, name in enumerate(("cat", "dog", "<b>bird</b>")):
+        for seed, name in enumerate(("cat", "dog", "<b>bird")):
             for number in range(4):
                 archive.writestr(f"photos/{name}/{number}.png", encoded(picture(10 * seed + number, (40, 40))))
     return path
@@ -28,16 +28,23 @@ def photos(tmp_path_factory):
 
 def ranked(page):
     """Presses Rank and waits for the result."""
-    page.click("#cs-run")
-    page.wait_for_selector("#cs-result .cs-result, #cs-result .cs-error", timeout=PATIENCE)
+    press(page)
+    page.wait_for_selector("#cs-result .cs-result:not(.old), #cs-result .cs-error:not(.old)", timeout=PATIENCE)
     result = page.locator("#cs-result")
     assert result.locator(".cs-error").count() == 0, result.inner_text()
     return result
 
 
 def failed(page):
+    press(page)
+    return page.wait_for_selector("#cs-result .cs-error:not(.old)", timeout=PATIENCE).inner_text()
+
+
+def press(page):
+    """Presses Rank; what stands there from before is marked, so that it is not taken for the answer."""
+    page.evaluate("document.querySelectorAll('#cs-result > * *').forEach(e => e.classList.add('old'))")
     page.click("#cs-run")
-    return page.wait_for_selector("#cs-result .cs-error", timeout=PATIENCE).inner_text()
+    page.wait_for_selector("#cs-result .cs-panel.old, #cs-result .cs-result.old", state="detached", timeout=PATIENCE)
 
 
 def choose(page, picker, value):
@@ -167,7 +174,7 @@ def test_an_uploaded_zip_is_ranked_and_gone(visit, space, photos, screenshots):
     assert space.uploads() == []
     result = ranked(page)
     assert "3 classes, 12 images" in result.inner_text()
-    assert "<b>bird</b>" in result.inner_text()
+    assert "<b>bird" in result.inner_text()
     assert result.get_by_text("Copy link").count() == 0
     shot(page, screenshots, "upload-light")
     assert space.uploads() == []
