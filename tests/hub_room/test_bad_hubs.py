@@ -261,7 +261,8 @@ def test_a_server_that_ignores_ranges_is_read_in_one_pass(hub, folder, files, ro
     before = len(hub.requests)
     for found, wanted in zip(read(files, rows), expected(folder, rows), strict=True):
         np.testing.assert_array_equal(found, wanted)
-    passes = [request for request in hub.requests[before:] if request.bytes_sent > 2_100_000]
+    # What is wanted of the last tensor ends at 2.08 MB; how far the Hub has sent by then beyond it is a race.
+    passes = [request for request in hub.requests[before:] if request.bytes_sent > 2_000_000]
     assert len(passes) == 1
     assert len(hub.requests) - before <= len(files.tensors) + 1
 
