@@ -96,7 +96,8 @@ def dataset_controls(handlers: Handlers, upload: Any) -> DatasetControls:
             _pictures_tab(handlers, upload)
     for key, tab in tabs.items():
         tab.select(lambda key=key: key, None, source, queue=False, **_QUIET)
-    controls = DatasetControls(ways, source, example, hub, gr.State(""), *pickers, note, token, upload)
+    of, (config, split, image, label) = gr.State(""), pickers
+    controls = DatasetControls(ways, source, example, hub, of, config, split, image, label, note, token, upload)
     _fill_pickers(handlers, controls)
     return controls
 
@@ -185,7 +186,8 @@ def filter_controls(handlers: Handlers) -> tuple[FilterControls, Any]:
         top = gr.Dropdown(list(TOPS), value=Query.top, label="Show", min_width=80, elem_id="cs-top")
     hardware = _hardware_controls(handlers)
     left = gr.HTML(handlers.count(Query()), elem_id="cs-left")
-    controls = FilterControls(task, library, license, smallest, largest, *hardware, top)
+    made = (task, library, license, smallest, largest, *hardware, top)
+    controls = FilterControls(**dict(zip(FILTERS, made, strict=True)))
 
     def count(*values: Any) -> str:
         return handlers.count(Query(**filters_of(values)))

@@ -90,8 +90,15 @@ def _wire_ranking(
         upload: Upload, kept: Held | None, oauth: gr.OAuthToken | None, *chosen: Any,
     ) -> Generator[tuple[str, Held | None], None, None]:  # fmt: skip
         name = {"example": example, "hub": hub or ""}.get(source, "")
-        picked = (config, split, image, label) if source == "hub" and of == hub else ()  # not those of another id
-        query = Query(source, name, *(value or "" for value in picked), **filters_of(chosen))
+        given = filters_of(chosen)
+        if source == "hub" and of == hub:  # what was picked for another id is not meant
+            given |= {
+                "config": config or "",
+                "split": split or "",
+                "image_column": image or "",
+                "label_column": label or "",
+            }
+        query = Query(source, name, **given)
         yield from handlers.rank(query, upload, kept, token or (oauth.token if oauth else None))
 
     read = [
