@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from .compare import Comparison, compare
 from .evaluate import Evaluation, evaluate
-from .methods import METHOD_NAMES, chosen_methods
+from .methods import chosen_methods, known_methods
 
-__all__ = ["METHOD_NAMES", "Comparison", "Evaluation", "chosen_methods", "compare", "evaluate"]
+__all__ = ["Comparison", "Evaluation", "chosen_methods", "compare", "evaluate", "known_methods"]

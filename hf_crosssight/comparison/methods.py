@@ -72,16 +72,15 @@ def _heuristic(name: str) -> ComparedMethod:
     return ComparedMethod(name, "heuristic", tuple(dict.fromkeys(inputs)))
 
 
-METHODS: dict[str, ComparedMethod] = {
-    method.name: method
-    for method in (
+def known_methods() -> dict[str, ComparedMethod]:
+    """All methods by name; what was added to a registry while the process runs is among them."""
+    methods = (
         ComparedMethod(RANKER, "ranker", (TOKENS, FACTS)),
         *(ComparedMethod(name, "baseline", _NEEDS[name]) for name in BASELINES),
         *(ComparedMethod(name, "peer", _NEEDS[name]) for name in PEERS if name not in HEURISTICS),
         *(_heuristic(name) for name in HEURISTICS),
     )
-}
-METHOD_NAMES = tuple(METHODS)
+    return {method.name: method for method in methods}
 
 
 def chosen_methods(named: str | Sequence[str]) -> tuple[ComparedMethod, ...]:
@@ -90,14 +89,15 @@ def chosen_methods(named: str | Sequence[str]) -> tuple[ComparedMethod, ...]:
     Raises:
         UserError: there is none of that name; the hint has the nearest ones.
     """
+    known = known_methods()
     words = named.split(",") if isinstance(named, str) else named
     names = [word.strip().lower().replace("-", "_") for word in words if word.strip()]
     if not names:
-        raise UserError("no method is named", f"name some of: {', '.join(METHODS)}; or all")
+        raise UserError("no method is named", f"name some of: {', '.join(known)}; or all")
     for name in names:
-        if name != ALL and name not in METHODS:
-            near = difflib.get_close_matches(name, METHODS, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(METHODS)}"
+        if name != ALL and name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
             raise UserError(f"there is no method '{name}'", hint)
-    whole = [one for name in names for one in (METHODS if name == ALL else [name])]
-    return tuple(METHODS[name] for name in dict.fromkeys(whole))
+    whole = [one for name in names for one in (known if name == ALL else [name])]
+    return tuple(known[name] for name in dict.fromkeys(whole))

@@ -54,9 +54,7 @@ def answer(done: subprocess.CompletedProcess[str]) -> dict:
 def test_from_build_to_a_ranking_with_the_published_index(cli: Run, hub: LoopbackHub, tmp_path: Path):
     index = tmp_path / "index"
     ids = [f"acme/net{number:02d}" for number in range(3)]
-    built = answer(
-        cli("zoo", "build", *ids, "no/such-model", "--out", str(index), "--views", "structure,lineage")
-    )
+    built = answer(cli("zoo", "build", *ids, "no/such-model", "--out", str(index), "--views", "structure,lineage"))
     assert (built["num_models"], built["read"]) == (3, 3)
     assert [entry["model_id"] for entry in built["skipped"]] == ["no/such-model"]
     assert built["views"] == {"structure": 3, "lineage": 3}

@@ -238,12 +238,13 @@ def test_retrieval_is_blind_to_a_common_offset():
 
 
 @pytest.mark.parametrize(("package", "said"), [("accelerate", "training needs accelerate"), ("matplotlib", "drawn")])
-def test_a_missing_extra_is_told_before_anything_is_read(package, said, monkeypatch, tmp_path):
+def test_a_missing_extra_is_told_before_weights_are_read(package, said, monkeypatch, tmp_path):
     import importlib.util
 
-    found = importlib.util.find_spec
+    zoo, found = write_zoo(tmp_path / "zoo", models=2), importlib.util.find_spec
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == package else found(name))
     with pytest.raises(UserError, match=said) as caught:
-        train_encoder_folder(tmp_path / "nowhere", tmp_path / "out", CONFIGS["default"](), EncoderRecipe())
+        train_encoder_folder(zoo, tmp_path / "out", CONFIGS["default"](), EncoderRecipe())
+    assert not (tmp_path / "out").exists()
     assert caught.value.hint == 'pip install "hf_crosssight[train]"'
