@@ -2,6 +2,8 @@
 
 Run it again to go on after an interruption; several processes may run it on one table. Full fine-tuning goes dataset
 by dataset, so that whatever is there when it is stopped ranks the same models on every dataset that it has.
+With `--records` a table that was begun elsewhere is gone on with: `records.jsonl.xz` beside this file holds what there
+is so far.
 
     python benchmarks/ground_truth/first_table.py --zoo benchmarks/zoo --zoo OTHERS --datasets DATASETS --out TABLE
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import lzma
 import sys
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from hf_crosssight.errors import CrossSightError
 from hf_crosssight.ground_truth.collect import collect
 from hf_crosssight.ground_truth.labelled_images import expand_datasets
 from hf_crosssight.ground_truth.recipes import make_recipe
+from hf_crosssight.hub.places import atomic_file
 
 # Twenty sets of twenty parents, all domains, in the order in which they are fine-tuned on.
 FULL_DATASETS = (
@@ -40,9 +44,17 @@ def stratified(members: Path) -> list[str]:
     return [row["model_id"] for row in rows if roles.index(row["role"]) % 2 == families.index(row["family"]) % 2]
 
 
+def restore(records: Path, out: Path) -> None:
+    """Puts packed records into a table's folder, where any process that collects reads them."""
+    with lzma.open(records) as packed, atomic_file(out / "records" / "restored.jsonl") as temporary:
+        temporary.write_bytes(packed.read())
+
+
 def main(options: argparse.Namespace) -> None:
     """All steps; each passes over what is there."""
     progress = ProgressLine()
+    if options.records is not None:
+        restore(options.records, options.out)
     datasets = expand_datasets(options.datasets)
     limit = None if options.max_minutes is None else 60 * options.max_minutes
     shared = {"cache": options.cache, "offline": options.offline, "stop_after": limit, "progress": progress}
@@ -71,6 +83,7 @@ if __name__ == "__main__":
     parser.add_argument("--datasets", action="append", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=None, help="pooled features; 2 GB for 108 models")
+    parser.add_argument("--records", type=Path, default=None, help="packed records to go on from")
     parser.add_argument("--max-minutes", type=float, default=None)
     parser.add_argument("--offline", action="store_true")
     silence_libraries()
