@@ -65,10 +65,10 @@ def main(options: argparse.Namespace) -> None:
         return
     by_name = {Path(dataset).name: dataset for dataset in datasets}
     for count, names in MORE_SUBSETS.items():
-        chosen = [by_name[name] for name in names if name in by_name]
-        collect(options.zoo, chosen, options.out, recipes=[], subsets=count, **shared)
+        if chosen := [by_name[name] for name in names if name in by_name]:
+            collect(options.zoo, chosen, options.out, recipes=[], subsets=count, **shared)
     models = stratified(Path(options.zoo[0]) / "members.csv")
-    chosen = [by_name[name] for name in FULL_DATASETS if name in by_name]
+    chosen = [by_name[name] for name in FULL_DATASETS if name in by_name] or datasets
     first = [model for place, model in enumerate(models) if place % 7]  # thirty: six roles leave out a family each
     for some in (first, models):
         found = collect(options.zoo, chosen, options.out, recipes=[make_recipe("full")], only=some, **shared)
