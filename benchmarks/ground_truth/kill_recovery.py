@@ -1,6 +1,6 @@
 """Kills `ground-truth collect` at random moments, lets it finish, and compares with a run that nobody disturbed.
 
-    python benchmarks/ground_truth/kill_recovery.py --zoo benchmarks/zoo --models 3 --kills 20
+    python benchmarks/ground_truth/kill_recovery.py --model benchmarks/zoo/lineage-zoo/resnet-3-hoda-digits --kills 20
 
 The dataset is `digits`, with few images and one epoch. Each process is forked from one that has imported everything,
 so that the moments of death, uniform over an undisturbed run's length, fall into reading, training and writing and not
@@ -68,21 +68,20 @@ def written(folder: Path) -> list[tuple[str, ...]]:
 
 def main(options: argparse.Namespace) -> None:
     """Prints how often it was killed, at how many records, and whether the tables are equal."""
-    models = sorted(str(path.parent) for path in options.zoo.glob("*/*/config.json"))[: options.models]
     rng = random.Random(options.seed)
     deaths: list[list[int]] = []
     equal = twice = 0
     with tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary) / "whole"
         begun = time.monotonic()
-        run(models, whole)
+        run(options.model, whole)
         seconds = time.monotonic() - begun
         while sum(map(len, deaths)) < options.kills:
             killed = Path(temporary) / f"killed-{len(deaths)}"
             deaths.append([])
-            while sum(map(len, deaths)) < options.kills and not run(models, killed, rng.uniform(0, seconds)):
+            while sum(map(len, deaths)) < options.kills and not run(options.model, killed, rng.uniform(0, seconds)):
                 deaths[-1].append(len(written(killed)))
-            run(models, killed)
+            run(options.model, killed)
             keys = written(killed)
             twice += len(keys) - len(set(keys))
             equal += results(killed) == results(whole)
@@ -95,8 +94,7 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--zoo", type=Path, required=True)
-    parser.add_argument("--models", type=int, default=3)
+    parser.add_argument("--model", action="append", required=True, help="folder of a model; repeat")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     silence_libraries()
