@@ -124,9 +124,13 @@ def _measure_cost(bench: Bench, model: ModelSource, about: Record, store: Record
     except _MODEL_ERRORS as error:
         store.append(_failed(bench, about, error))
         return
-    found = {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(cost).items()}
+    digits = {key: float(f"{value:.6g}") for key, value in asdict(cost).items() if isinstance(value, float)}
     params = sum(p.numel() for p in classifier.model.parameters())
-    store.append(_finish(bench, about | found | {"status": "ok", "params": params, "image_size": classifier.side}))
+    store.append(
+        _finish(
+            bench, about | asdict(cost) | digits | {"status": "ok", "params": params, "image_size": classifier.side}
+        )
+    )
 
 
 # knn and head

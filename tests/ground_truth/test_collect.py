@@ -22,6 +22,7 @@ from hf_crosssight.ground_truth.feature_classifiers import (
     quality,
     ridge_predictions,
 )
+from hf_crosssight.ground_truth.forward_cost import ForwardCost
 from hf_crosssight.ground_truth.labelled_images import expand_datasets, load_images, resized
 from hf_crosssight.ground_truth.model_sources import UnusableModelError, find_models, load_classifier
 from hf_crosssight.ground_truth.recipes import make_recipe
@@ -241,6 +242,19 @@ def test_a_full_disk_is_told_and_the_same_call_goes_on(
             again()
     assert not list((tmp_path / "data").glob("*"))
     assert again().records == 1
+
+
+def test_small_figures_of_a_forward_pass_are_not_rounded_to_nothing(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cost = ForwardCost(1.23456789, 40.0, None, None, 4.56789123e-6, "a device")
+    monkeypatch.setattr(runs, "measure_forward", lambda *_: cost)
+    collect(
+        [str(world / "zoo/org/first")], [str(world / "data/acme/shapes")], tmp_path, recipes=[make_recipe("knn")],
+        seeds=1, offline=True,
+    )  # fmt: skip
+    [row] = rows(tmp_path, "knn")
+    assert (row["forward_ms"], row["carbon_g"], row["power_w"]) == (1.23457, 4.56789e-6, None)
 
 
 # datasets
