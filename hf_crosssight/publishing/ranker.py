@@ -116,7 +116,7 @@ def _facts(model: CrossSightModel) -> dict[str, Any]:
     """What the configuration tells."""
     config: CrossSightConfig = model.config
     return {
-        "views": sorted(config.view_shapes),
+        "views": sorted(config.read_views),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "members": config.ensemble_size,
         "datasets": [plain(name) for name in config.trained_on.get("datasets", ())],
