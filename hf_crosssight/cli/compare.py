@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hf_crosssight.cli.options import DebugOption, FormatOption, OfflineOption, TokenOption
 from hf_crosssight.cli.output import Format
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ _Models = Annotated[str | None, typer.Option(metavar="FOLDER", help="Files of th
 _PerClass = Annotated[int, typer.Option(help="Images sampled per class.")]
 _Seed = Annotated[int, typer.Option(help="Of samples and of methods that start at random.")]
 _Workers = Annotated[int, typer.Option(help="Processes that score features, 0 for one a processor.")]
-_Offline = Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")]
-_Token = Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")]
-_Format = Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")]
-_Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")]
 
 
 def compare_command(
@@ -71,10 +68,10 @@ def compare_command(
     models: _Models = None,
     ranker: _Ranker = "bundled",
     workers: _Workers = 0,
-    offline: _Offline = False,
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Score the models of a zoo for a dataset by every method, side by side."""
     with _setting(images_per_class, max_classes, seed, models, workers, offline, token, debug) as setting:
@@ -118,10 +115,10 @@ def evaluate_command(
     seed: _Seed = 0,
     models: _Models = None,
     workers: _Workers = 0,
-    offline: _Offline = False,
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Judge every method by measured accuracies on many datasets, with intervals over parent datasets."""
     with _setting(images_per_class, max_classes, seed, models, workers, offline, token, debug) as setting:

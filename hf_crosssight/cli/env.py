@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
-from typing import Annotated
-
-import typer
 
 from hf_crosssight import __version__
+from hf_crosssight.cli.options import FormatOption
 from hf_crosssight.cli.output import Format, print_record
 
 EXAMPLES = "Example: hf-crosssight env --format json"
@@ -18,7 +16,7 @@ _PACKAGES = ("torch", "transformers", "huggingface_hub", "datasets", "safetensor
 
 
 def env_command(
-    format: Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")] = Format.auto,
+    format: FormatOption = Format.auto,
 ) -> None:
     """Print versions and settings, for bug reports; the token itself is never printed."""
     from huggingface_hub import constants

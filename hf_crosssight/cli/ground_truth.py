@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hf_crosssight.cli.options import DebugOption, FormatOption, OfflineOption
 from hf_crosssight.cli.output import Format, print_record
 from hf_crosssight.cli.value_lists import ValueLists
 from hf_crosssight.errors import UserError
@@ -42,9 +43,6 @@ app = typer.Typer(
 _TableArgument = Annotated[
     str, typer.Argument(help="Folder, CSV, Parquet file or Hub id with model_id, dataset_id, seed, accuracy.")
 ]
-_FormatOption = Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")]
-_DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")]
-_OfflineOption = Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")]
 
 
 def _quietly(debug: bool) -> ProgressLine:
@@ -78,9 +76,9 @@ def collect_command(
     max_minutes: Annotated[float | None, typer.Option(help="Begin nothing new after so many minutes.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
     precision: Annotated[str | None, typer.Option(help="no | bf16 | fp16; bf16 where the GPU has it.")] = None,
-    offline: _OfflineOption = False,
-    format: _FormatOption = Format.auto,
-    debug: _DebugOption = False,
+    offline: OfflineOption = False,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Fine-tune every model on every dataset; interrupted or run twice, nothing is lost and nothing done twice."""
     from hf_crosssight.ground_truth.recipes import make_recipe
@@ -125,9 +123,9 @@ def make_zoo_command(
     ] = None,
     organisation: Annotated[str, typer.Option(help="First part of the models' ids.")] = "lineage-zoo",
     threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes weights repeatable.")] = 1,
-    offline: _OfflineOption = False,
-    format: _FormatOption = Format.auto,
-    debug: _DebugOption = False,
+    offline: OfflineOption = False,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Train small models of many families and lineages, as Hub repositories that tell their true source."""
     progress = _quietly(debug)
@@ -148,7 +146,7 @@ def make_zoo_command(
 @app.command("picture", epilog=PICTURE_EXAMPLES)
 def picture_command(
     table: Annotated[Path, typer.Argument(help="Folder of a collected table.")],
-    format: _FormatOption = Format.auto,
+    format: FormatOption = Format.auto,
 ) -> None:
     """Draw a table: heat map, shares of variance, similarity of datasets; its card shows pictures and figures."""
     from hf_crosssight.evaluation.metrics import weighted_tau
@@ -169,7 +167,7 @@ def picture_command(
 @app.command("info", epilog=INFO_EXAMPLES)
 def info_command(
     table: _TableArgument,
-    format: _FormatOption = Format.auto,
+    format: FormatOption = Format.auto,
 ) -> None:
     """Describe a table: sizes, static part against interaction, agreement of recipes, throughput."""
     from hf_crosssight.evaluation.metrics import weighted_tau
@@ -228,7 +226,7 @@ def ceiling_command(
     table: _TableArgument,
     recipe: Annotated[str | None, typer.Option(help="Of a table with several.")] = None,
     seed: Annotated[int, typer.Option(help="Of the halves and the simulation.")] = 0,
-    format: _FormatOption = Format.auto,
+    format: FormatOption = Format.auto,
 ) -> None:
     """The weighted tau that a perfect ranker could reach on each dataset, from how far seeds disagree."""
     from hf_crosssight.evaluation.ceiling import ceilings
@@ -255,7 +253,7 @@ def score_command(
     similarity: Annotated[
         Path | None, typer.Option(help="CSV matrix of similarities; by default the thesis' own of 16 datasets.")
     ] = None,
-    format: _FormatOption = Format.auto,
+    format: FormatOption = Format.auto,
 ) -> None:
     """Rank by the thesis' formula: reported accuracy times similarity of datasets. For comparison, not for use."""
     from hf_crosssight.ground_truth.thesis_scores import read_reported, read_similarity, thesis_ranking

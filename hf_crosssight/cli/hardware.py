@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hf_crosssight.cli.options import DebugOption, FormatOption, OfflineOption, TokenOption
 from hf_crosssight.cli.output import Format
 from hf_crosssight.errors import UserError
 
@@ -48,17 +49,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_Format = Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")]
-_Offline = Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")]
-_Token = Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")]
-_Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")]
 _Phase = Annotated[str, typer.Option(help="infer | train, a whole training step.")]
 
 
 @app.command("list", epilog=LIST_EXAMPLES)
 def list_command(
     kind: Annotated[str | None, typer.Option(help="Only gpu, cpu, board or phone.")] = None,
-    format: _Format = Format.auto,
+    format: FormatOption = Format.auto,
 ) -> None:
     """List the known devices, this machine first; JSON gives the source of every figure."""
     from hf_crosssight.hardware.catalogue import catalogue, figure_sources
@@ -86,9 +83,9 @@ def measure_command(
         Path | None,
         typer.Option(help="Parquet table to add to, with each model's places by metric; goes on where it stopped."),
     ] = None,
-    offline: _Offline = False,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Measure models on this machine: latency, memory, energy, temperature, carbon; why, where there is no figure.
 
@@ -162,10 +159,10 @@ def predict_command(
     neusight: Annotated[
         Path | None, typer.Option(help="CSV of NeuSight's own predictions, which go before ours where they fit.")
     ] = None,
-    offline: _Offline = False,
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Predict what models cost on a device from structure alone, with 90 % intervals.
 

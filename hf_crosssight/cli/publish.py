@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hf_crosssight.cli.options import DebugOption, FormatOption, TokenOption
 from hf_crosssight.cli.output import Format, print_record
 from hf_crosssight.cli.quiet import hide_transformers_bars, silence_libraries
 from hf_crosssight.errors import UserError
@@ -48,9 +49,6 @@ _Licence = Annotated[
 ]
 _Private = Annotated[bool, typer.Option("--private", help="Of a repository that is made.")]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
-_Token = Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")]
-_Format = Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")]
-_Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")]
 
 
 @app.command("ranker", epilog=RANKER_EXAMPLES)
@@ -65,9 +63,9 @@ def ranker_command(
     private: _Private = False,
     dry_run: _DryRun = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "A ranker",
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Publish a ranker with its code and card: it loads where hf_crosssight is not installed, too."""
     _quietly(debug, to, folder)
@@ -87,9 +85,9 @@ def encoder_command(
     private: _Private = False,
     dry_run: _DryRun = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "A weight encoder",
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Publish a weight encoder with its code, curves and card; `zoo build --encoder ID` uses it from there."""
     _quietly(debug, to, folder)
@@ -109,9 +107,9 @@ def ground_truth_command(
     private: _Private = False,
     dry_run: _DryRun = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "Fine-tuning results",
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Publish fine-tuning results as a dataset, one configuration a recipe; `load_dataset(ID, RECIPE)` reads them."""
     _quietly(debug, to, folder)
@@ -130,9 +128,9 @@ def space_command(
     ] = None,
     dry_run: _DryRun = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "The Space",
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Publish the web page as a Space that installs this very version and torch's CPU build."""
     _quietly(debug, to, folder)

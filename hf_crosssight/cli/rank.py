@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hf_crosssight.cli.options import DebugOption, FormatOption, OfflineOption, TokenOption
 from hf_crosssight.cli.output import Format, print_ranking
 
 EXAMPLES = """Examples:
@@ -85,10 +86,10 @@ def rank_command(
         str | None, typer.Option(metavar="FOLDER", help="Folder of models to run from, before the Hub.")
     ] = None,
     top: Annotated[int, typer.Option(help="How many to show, 0 for all.")] = 10,
-    offline: Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")] = False,
-    token: Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")] = None,
-    format: Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")] = Format.auto,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")] = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Rank the models of a zoo by how well they should do on your dataset after fine-tuning."""
     from hf_crosssight.cli.progress import ProgressLine

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hf_crosssight.cli.options import DebugOption
 from hf_crosssight.errors import UserError
 
 EXAMPLES = """Examples:
@@ -23,7 +24,7 @@ def space_command(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="The first free one from 7860 on.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Serve the web page: choose a dataset, filter the zoo, see ranked recommendations."""
     if find_spec("gradio") is None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hf_crosssight.cli.options import DebugOption, FormatOption, OfflineOption, TokenOption
 from hf_crosssight.cli.output import Format, print_record
 from hf_crosssight.errors import UserError
 
@@ -62,29 +63,22 @@ def encoder_command(
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --out.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")] = False,
-    token: Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")] = None,
-    format: Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")] = Format.auto,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")] = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Train the encoder that turns a model's weights into tokens; killed, it goes on where the last epoch ended."""
     from hf_crosssight.cli.progress import ProgressLine
-    from hf_crosssight.cli.quiet import hide_transformers_bars, silence_libraries
 
     _check(preset, epochs, batch, lr, validation)
-    if not debug:
-        silence_libraries()
-        hide_transformers_bars()
-    import torch
-
+    _begin(threads, debug)
     from hf_crosssight.hub.client import HubClient
     from hf_crosssight.models import Arch2VecConfig
     from hf_crosssight.tokens.byte_budget import parse_bytes
     from hf_crosssight.training.encoder_folder import train_encoder_folder
     from hf_crosssight.training.encoder_trainer import EncoderRecipe
 
-    if threads:
-        torch.set_num_threads(threads)
     recipe = EncoderRecipe(
         epochs=epochs or (20 if preset == "default" else 10), batch=batch, learning_rate=lr, validation=validation,
         seed=seed,
@@ -118,27 +112,20 @@ def ranker_command(
     threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
     precision: Annotated[str | None, typer.Option(help="no | bf16 | fp16.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in --out.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")] = False,
-    token: Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")] = None,
-    format: Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")] = Format.auto,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")] = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Train a ranker on measured results; killed, it goes on where it last validated."""
     from hf_crosssight.cli.progress import ProgressLine
-    from hf_crosssight.cli.quiet import hide_transformers_bars, silence_libraries
 
     _check_ranker(seeds, steps, batch, lr, precision)
-    if not debug:
-        silence_libraries()
-        hide_transformers_bars()
-    import torch
-
+    _begin(threads, debug)
     from hf_crosssight.hub.client import HubClient
     from hf_crosssight.training.ranker_folder import RankerRequest, train_ranker_folder
     from hf_crosssight.training.recipe import RankerRecipe
 
-    if threads:
-        torch.set_num_threads(threads)
     request = RankerRequest(zoo, tuple(ground_truth), tuple(datasets), tuple(validation_datasets or ()), seeds)
     recipe = RankerRecipe(steps=steps, batch=batch, learning_rate=lr, seed=seed, mixed_precision=precision)
     progress = ProgressLine()
@@ -151,6 +138,19 @@ def ranker_command(
         progress.close()
     shown = {name: value for name, value in record.items() if name not in ("recipe", "tables")}
     print_record({"folder": str(out), **shown}, format)
+
+
+def _begin(threads: int, debug: bool) -> None:
+    """Quiet libraries unless they are to be heard, and so many threads of torch, 0 for its own choice."""
+    from hf_crosssight.cli.quiet import hide_transformers_bars, silence_libraries
+
+    if not debug:
+        silence_libraries()
+        hide_transformers_bars()
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
 
 
 def _check_ranker(seeds: int, steps: int, batch: int, lr: float, precision: str | None) -> None:

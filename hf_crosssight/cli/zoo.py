@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hf_crosssight.cli.options import DebugOption, FormatOption, OfflineOption, TokenOption
 from hf_crosssight.cli.output import Format
 from hf_crosssight.cli.zoo_pages import LIST_COLUMNS, SpeedLine, print_counts, print_models, print_report
 from hf_crosssight.errors import UserError
@@ -71,10 +72,6 @@ _Encoder = Annotated[
 ]
 _ProbeLimit = Annotated[str, typer.Option(metavar="SIZE", help="Larger models are not run for the probe view.")]
 _Workers = Annotated[int, typer.Option(min=1, max=64, help="Models read at once.")]
-_Offline = Annotated[bool, typer.Option("--offline", help="Use nothing but this machine.")]
-_Token = Annotated[str | None, typer.Option(help="Hub token; HF_TOKEN and `hf auth login` are honoured.")]
-_Format = Annotated[Format, typer.Option(help="auto: human on a terminal, json in a pipe.")]
-_Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' logs.")]
 
 _LISTED = 100
 
@@ -94,10 +91,10 @@ def build_command(
     probe_limit: _ProbeLimit = "400MB",
     workers: _Workers = 8,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a build; this is always done.")] = False,
-    offline: _Offline = False,
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Build an index from models of the Hub or of a folder; what cannot be used is told and left out."""
     progress = _quietly(debug)
@@ -130,10 +127,10 @@ def add_command(
     encoder: _Encoder = None,
     probe_limit: _ProbeLimit = "400MB",
     workers: _Workers = 8,
-    offline: _Offline = False,
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Add models to an index: those that it holds at this commit stay, a newer commit takes an older one's place."""
     progress = _quietly(debug)
@@ -161,10 +158,10 @@ def upgrade_command(
     encoder: _Encoder = None,
     probe_limit: _ProbeLimit = "400MB",
     workers: _Workers = 8,
-    offline: _Offline = False,
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Make again what a new specification changed, and the views that are named where models lack them."""
     progress = _quietly(debug)
@@ -191,10 +188,10 @@ def upgrade_command(
 @app.command("info", epilog=INFO_EXAMPLES)
 def info_command(
     index: _AnyIndex,
-    offline: _Offline = False,
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Count what an index holds: families, licences, libraries, views, size, what was left out and why."""
     progress = _quietly(debug)
@@ -217,10 +214,10 @@ def list_command(
     license: Annotated[list[str] | None, typer.Option(metavar="L", help="Repeat: any may hold.")] = None,
     min_params: Annotated[str | None, typer.Option(metavar="SIZE", help="For example 1M.")] = None,
     max_params: Annotated[str | None, typer.Option(metavar="SIZE", help="For example 30M.")] = None,
-    offline: _Offline = False,
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    offline: OfflineOption = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """List the models of an index, or those that satisfy the same filters as `rank` knows."""
     progress = _quietly(debug)
@@ -252,9 +249,9 @@ def push_command(
     private: Annotated[bool, typer.Option("--private", help="Of a repository that is made.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "A zoo index",
-    token: _Token = None,
-    format: _Format = Format.auto,
-    debug: _Debug = False,
+    token: TokenOption = None,
+    format: FormatOption = Format.auto,
+    debug: DebugOption = False,
 ) -> None:
     """Publish an index as a dataset repository of the Hub, with a card; `rank --zoo ID` reads it from there."""
     progress = _quietly(debug)
