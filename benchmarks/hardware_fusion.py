@@ -18,7 +18,7 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,8 +211,8 @@ def _difference(group: str, shadow: dict, fusion: dict) -> None:
     """Regret of Fusion less Shadow's, with a 90 % interval over datasets drawn with replacement."""
     by_dataset = defaultdict(list)
     for case, pairs in shadow.items():
-        mean: Callable[[list], float] = lambda found: float(np.mean([lost for lost, _ in found]))  # noqa: E731
-        by_dataset[case[1]].append(mean(fusion[case]) - mean(pairs))
+        lost, lost_by_shadow = (np.mean([regret for regret, _ in found]) for found in (fusion[case], pairs))
+        by_dataset[case[1]].append(float(lost - lost_by_shadow))
     values = np.array([np.mean(found) for found in by_dataset.values()])
     rng = np.random.default_rng(0)
     draws = rng.choice(values, (2000, len(values))).mean(axis=1)

@@ -34,7 +34,7 @@ def check_picture(raw: bytes, name: str) -> None:
                 pixels = image.width * image.height
     except Image.DecompressionBombError:
         pixels = 2 * MAX_PIXELS
-    except Exception:
+    except Exception:  # Pillow's readers raise whatever a broken file leads them to
         return
     if pixels > MAX_PIXELS:
         raise UserError(f"{name} has more than {MAX_PIXELS // 10**6} million pixels", "Shrink it first.")
