@@ -14,6 +14,7 @@ import typer
 
 from hf_crosssight import __version__, registration
 from hf_crosssight.cli import compare, env, ground_truth, hardware, publish, rank, space, train, zoo
+from hf_crosssight.cli.interrupt import wait_for_imports
 from hf_crosssight.cli.output import print_error
 from hf_crosssight.errors import CrossSightError, UserError
 
@@ -57,6 +58,7 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits with its code."""
+    wait_for_imports()
     registration.cancel()  # the commands use no Auto class: they do not wait for transformers to register one
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
 

@@ -113,3 +113,28 @@ def test_env_prints_versions_but_no_token(monkeypatch, capsys):
     assert "hf_secret" not in shown
     assert '"token": true' in shown
     assert '"transformers": "' in shown
+
+
+def test_ctrl_c_within_an_import_waits_for_its_end(tmp_path):
+    (tmp_path / "heavy.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.3)\nprint('whole', flush=True)\n"
+    )
+    program = (
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from hf_crosssight.cli.interrupt import wait_for_imports\nwait_for_imports()\n"
+        "try:\n    import heavy\n    time.sleep(30)\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=25)
+    assert done.stdout.split() == ["whole", "interrupted"]
+    assert done.returncode == 0
+
+
+def test_ctrl_c_outside_of_imports_is_immediate():
+    program = (
+        "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from hf_crosssight.cli.interrupt import wait_for_imports\nwait_for_imports()\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    print('late')\n"
+        "except KeyboardInterrupt:\n    print('now')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=25)
+    assert done.stdout.split() == ["now"]

@@ -259,5 +259,6 @@ def test_the_texts_of_the_page(visit, screenshots):
     assert "How good it is" in page.inner_text("#cs-about")
     shot(page, screenshots, "about-light")
     page.get_by_role("tab", name="API", exact=True).click()
+    page.get_by_text("client.predict").first.wait_for()
     assert "client.predict" in page.inner_text("#cs-api")
     shot(page, screenshots, "api-light")
