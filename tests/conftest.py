@@ -15,6 +15,8 @@ os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 os.environ["HF_HUB_DISABLE_XET"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread each: workers and their subprocesses share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 for _name in (
     "HF_TOKEN",
     "HF_HUB_OFFLINE",

@@ -14,7 +14,7 @@ def test_there_are_exactly_two_install_commands_as_ci_takes_them():
     commands = [line for line in README.splitlines() if line.startswith("pip install -c constraints.txt ")]
     assert len(commands) == 2
     assert "hf-crosssight rank --dataset digits --offline" in commands[0]
-    assert commands[1].endswith("&& pytest")
+    assert commands[1].endswith("&& pytest -n 2 --dist loadfile")
     assert r"pip install -c constraints\.txt" in (ROOT / ".ci" / "run").read_text()
 
 
