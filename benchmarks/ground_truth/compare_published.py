@@ -1,6 +1,6 @@
 """How far the recipe `full` and a published table of the same models agree, and what the first 400 test images cost.
 
-    python benchmarks/ground_truth/compare_published.py --zoo HUB/models/small-zoo --published small_zoo_finetune.csv \
+    python benchmarks/ground_truth/compare_published.py --zoo HUB/models --published small_zoo_finetune.csv \
         --datasets HUB/datasets/zoo-bench --only cifar10 --only clothing-small --only trashnet --out TABLE
 
 Fine-tunes the published table's models (one seed and the grid of learning rates; run again, it goes on) and prints,
@@ -77,7 +77,7 @@ def main(options: argparse.Namespace) -> None:
     datasets = [one for one in expand_datasets(options.datasets) if Path(one).name in options.only]
     collect(
         options.zoo, datasets, options.out, recipes=[make_recipe("full")], seeds=1, offline=True,
-        progress=ProgressLine(),
+        only={model for seeds in published.values() for model in seeds[0]}, progress=ProgressLine(),
     )  # fmt: skip
     rows = {
         dataset: agreements(own, published[dataset])
