@@ -135,6 +135,7 @@ def evaluate(
     names = [*truth.datasets, *(past.table.datasets if past else ())]
     samples, missing = load_samples(names, folder, setting)
     truth, left_out = _judged(truth, samples, missing)
+    left_out = [*opened.zoo.notes, *left_out]
     bench = make_bench(opened, truth.models, past.table.models if past else (), samples, chosen, folder, setting)
     bench.prepare(chosen, truth.datasets, past.table if past else None)
     groups = _folds(bench, model_folds)

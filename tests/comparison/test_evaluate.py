@@ -62,6 +62,7 @@ def test_figures_are_those_of_scipy(whole: dict, world: SmallWorld) -> None:
     )
     assert set(whole["methods"]["knn"]["models_without_score"]) == {"acme/cnn"}
     assert any("acme/cnn was not run" in warning for warning in whole["warnings"])
+    assert any("have no probe view" in warning for warning in whole["warnings"])  # what the zoo itself has to say
 
 
 def test_ceiling_seen_and_self_transfer(whole: dict) -> None:
