@@ -1,7 +1,7 @@
 """Grows the bundled ranker's forest: what it says of models that have a probe view.
 
-    python benchmarks/grow_bundled_forest.py --zoo INDEX_OR_FOLDER --ground-truth TABLE --datasets FOLDER
-        --held-out FOLDER --out hf_crosssight/assets/ranker
+    python benchmarks/grow_bundled_forest.py --zoo INDEX_OR_FOLDER [--zoo ...] --ground-truth TABLE
+        [--ground-truth ...] --datasets FOLDER --recipe full --recipe results --held-out FOLDER --out hf_crosssight/assets/ranker
 
 The network of the ranker in `--out` stays as it is, and so does what it says of models without a probe view. The
 recipe is what `evaluate_ranker.py` evaluates, grown on everything; `--held-out` is the folder of its outcomes, which
@@ -33,7 +33,10 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     corpus = read_corpus(options)
-    tasks = corpus.tasks()
+    learnt = [table.id for table in corpus.tables if table.id.rpartition("_")[2] in options.recipe]
+    if not learnt:
+        raise SystemExit(f"no table of the recipes {', '.join(options.recipe)}")
+    tasks = corpus.tasks(learnt)
     started = time.perf_counter()
     before = CrossSightModel.from_pretrained(options.out)
     ranker = with_forest(before, tasks, corpus.zoo, corpus.tokens, probe_anchors(options.cache))
@@ -47,7 +50,7 @@ def main() -> None:
         ranker.config.shortlist_coverage, ranker.config.shortlist_parents = COVERAGE, len({one.parent for one in held})
     record = json.loads((options.out / "training.json").read_text(encoding="utf-8"))
     record["forest"] = {
-        "tables": [table.id for table in corpus.tables], "datasets": len(seen["datasets"]),
+        "tables": learnt, "datasets": len(seen["datasets"]),
         "models": len(seen["models"]), "views": list(VIEWS), "seconds": round(time.perf_counter() - started),
     }  # fmt: skip
     readme = (options.out / "README.md").read_text(encoding="utf-8")
@@ -66,10 +69,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--zoo", action="append", required=True, help="zoo index or folder of models")
     parser.add_argument("--ground-truth", type=Path, action="append", required=True, help="tidy table or folder")
     parser.add_argument("--datasets", type=Path, action="append", required=True, help="folder of datasets")
+    parser.add_argument("--recipe", action="append", default=[], help="recipe that is learnt from; full by default")
     parser.add_argument("--cache", type=Path, help="folder for dataset tokens")
     parser.add_argument("--held-out", type=Path, help="folder of outcomes to calibrate the shortlist on")
     parser.add_argument("--out", type=Path, required=True, help="folder of the ranker, which is replaced")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.recipe = options.recipe or ["full"]
+    return options
 
 
 if __name__ == "__main__":
