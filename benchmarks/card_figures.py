@@ -63,7 +63,7 @@ def _how(text: str) -> str:
 def _how_measured(text: str) -> str:
     command = re.findall(r"`(python benchmarks/\S+)", text)[0]
     date, commit = re.findall(r"(\d{4}-\d\d-\d\d), commit (\w+)", text)[0]
-    sizes = re.findall(r"\d+ models on \d+ datasets", text)[0]
+    sizes = " and of ".join(re.findall(r"\d+ models on \d+ datasets", text))
     return (
         f"With a probe view: means over our own fine-tuning of {sizes}, by `{command}` on {date} at commit {commit}; "
         "models compared there are small networks."

@@ -1,11 +1,13 @@
 """Grows the bundled ranker's forest: what it says of models that have a probe view.
 
     python benchmarks/grow_bundled_forest.py --zoo INDEX_OR_FOLDER [--zoo ...] --ground-truth TABLE
-        [--ground-truth ...] --datasets FOLDER --recipe full --recipe results --held-out FOLDER --out hf_crosssight/assets/ranker
+        [--ground-truth ...] --datasets FOLDER --recipe full --recipe results --held-out FOLDER
+        --out hf_crosssight/assets/ranker
 
 The network of the ranker in `--out` stays as it is, and so does what it says of models without a probe view. The
 recipe is what `evaluate_ranker.py` evaluates, grown on everything; `--held-out` is the folder of its outcomes, which
-calibrates the shortlist. One core: half a minute once tokens are cached.
+calibrates the shortlist. The card is made anew with the figures of `evaluation.json`; `card_figures.py` is run before.
+One core: half a minute once tokens are cached.
 """
 
 from __future__ import annotations
@@ -23,10 +25,12 @@ from evaluate_ranker import VIEWS, read_corpus, read_held_out
 
 from hf_crosssight.evaluation.shortlist import COVERAGE, conformal_gap
 from hf_crosssight.models import CrossSightModel
+from hf_crosssight.publishing.evaluation import read_evaluation
+from hf_crosssight.publishing.ranker import EVALUATION, ranker_card
 from hf_crosssight.training.forest import probe_anchors, with_forest
 from hf_crosssight.training.saving import save_ranker
 
-CARRIED = ("evaluation.json",)
+ABOUT_PROBE = "Models with a probe view are scored by trees and a linear map"
 
 
 def main() -> None:
@@ -53,13 +57,18 @@ def main() -> None:
         "tables": learnt, "datasets": len(seen["datasets"]),
         "models": len(seen["models"]), "views": list(VIEWS), "seconds": round(time.perf_counter() - started),
     }  # fmt: skip
-    readme = (options.out / "README.md").read_text(encoding="utf-8")
+    told = (
+        f"{ABOUT_PROBE} that were grown on {len(seen['models'])} small networks and {len(seen['datasets'])} datasets; "
+        "of much larger networks nothing was measured, and their scores stand on another footing than those of models "
+        "without a probe view."
+    )
+    record["limits"] = [*(line for line in record["limits"] if not line.startswith(ABOUT_PROBE)), told]
+    figures = read_evaluation(options.out / EVALUATION)
+    readme = ranker_card(ranker, str(options.out), "apache-2.0", record, figures)
     with tempfile.TemporaryDirectory() as kept:
-        for name in CARRIED:
-            shutil.copy2(options.out / name, kept)
+        shutil.copy2(options.out / EVALUATION, kept)
         save_ranker(ranker, options.out, readme, record)
-        for name in CARRIED:
-            shutil.copy2(Path(kept) / name, options.out)
+        shutil.copy2(Path(kept) / EVALUATION, options.out)
     size = sum(path.stat().st_size for path in options.out.iterdir()) / 1e6
     print(f"{options.out}: {size:.1f} MB, {record['forest']['seconds']} s", file=sys.stderr)
 

@@ -53,6 +53,8 @@ class CrossSightConfig(PreTrainedConfig):
     decoder_layers (`int`): cross-attention layers from models to dataset tokens.
     model_self_attention (`bool`): attention among the models of a list inside each decoder layer; a model's score
         then depends on the others.
+    joint_attention (`bool`): encoder only: the decoder layers are self-attention over models and dataset tokens
+        together instead of attention from the one to the other; a model's score then depends on the others.
     set_size (`int`): width of the encoder of a view's set rows.
     head_size (`int`): hidden width of each ensemble member's head.
     ensemble_size (`int`): heads on the shared trunk.
@@ -125,6 +127,7 @@ class CrossSightConfig(PreTrainedConfig):
     encoder_layers: int = 0
     decoder_layers: int = 2
     model_self_attention: bool = False
+    joint_attention: bool = False
     set_size: int = 64
     head_size: int = 16
     ensemble_size: int = 8

@@ -39,13 +39,15 @@ class CrossSightOutput(ModelOutput):
 class DatasetMemory(NamedTuple):
     """What the decoder needs of B datasets: keys and values of each layer, additive mask, gate `[B]`.
 
-    `described` `[B, k]` is what the forest reads of them, where there is one.
+    `described` `[B, k]` is what the forest reads of them, where there is one. `states` `[B, S, H]` stand in place of
+    keys and values where models and tokens attend to each other jointly.
     """
 
     keys_values: list[tuple[Tensor, Tensor]]
     attention_mask: Tensor | None
     gate: Tensor
     described: Tensor | None = None
+    states: Tensor | None = None
 
 
 class CrossSightHeads(nn.Module):

@@ -88,7 +88,8 @@ class CrossSightModel(CrossSightPreTrainedModel):
             nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.encoder_layers else None
         )
         self.model_query = CrossSightModelQuery(config)
-        self.decoder_layers = nn.ModuleList(CrossSightDecoderLayer(config) for _ in range(config.decoder_layers))
+        layer = CrossSightEncoderLayer if config.joint_attention else CrossSightDecoderLayer
+        self.decoder_layers = nn.ModuleList(layer(config) for _ in range(config.decoder_layers))
         self.residual_heads = CrossSightHeads(config)
         self.static_heads = CrossSightHeads(config) if config.static_part else None
         self.gate = CrossSightGate(config) if config.dataset_gate else None
@@ -176,8 +177,10 @@ class CrossSightModel(CrossSightPreTrainedModel):
             states = layer(states, attention_mask)
         if self.memory_norm is not None:
             states = self.memory_norm(states)
-        keys_values = [layer.project_memory(states) for layer in self._decoder_layers()]
         described = None if self.pair_features is None else self.pair_features.of_dataset(tokens, mask)
+        if self.config.joint_attention:
+            return DatasetMemory([], attention_mask, gate, described, states)
+        keys_values = [layer.project_memory(states) for layer in self._decoder_layers()]
         return DatasetMemory(keys_values, attention_mask, gate, described)
 
     @single_threaded
@@ -216,7 +219,8 @@ class CrossSightModel(CrossSightPreTrainedModel):
             hardware = None if hardware_token is None else _as_tensor(hardware_token, self.device)[None]
             memory = self.encode_dataset(tokens, mask, hardware_token=hardware)
             count = _common_length(views)
-            step = max(count, 1) if self.config.model_self_attention else chunk  # they must see one another
+            together = self.config.model_self_attention or self.config.joint_attention
+            step = max(count, 1) if together else chunk  # they must see one another
             parts = [
                 self._score_chunk(memory, views, view_mask or {}, evidence, slice(start, start + step))
                 for start in range(0, count, step)
@@ -321,9 +325,12 @@ class CrossSightModel(CrossSightPreTrainedModel):
         query = self.model_query(read, masks)
         states, attentions = self.dropout(query), []
         among_models = additive_mask(None if model_mask is None else model_mask.bool(), states.dtype)
-        for layer, (key, value) in zip(self._decoder_layers(), memory.keys_values, strict=True):
-            states, weights = layer(states, key, value, memory.attention_mask, among_models)
-            attentions.append(weights)
+        if memory.states is not None:
+            states = self._decode_jointly(states, among_models, memory)
+        else:
+            for layer, (key, value) in zip(self._decoder_layers(), memory.keys_values, strict=True):
+                states, weights = layer(states, key, value, memory.attention_mask, among_models)
+                attentions.append(weights)
         residual = self.residual_heads(states)
         static = torch.zeros_like(residual) if self.static_heads is None else self.static_heads(query)
         members = static + memory.gate[:, None, None] * residual + self._evidence(evidence, query.dtype)
@@ -339,6 +346,19 @@ class CrossSightModel(CrossSightPreTrainedModel):
             attentions=tuple(attentions),
             member_scores=members,
         )
+
+    def _decode_jointly(self, models: Tensor, among_models: Tensor | None, memory: DatasetMemory) -> Tensor:
+        """Models `[B, M, H]` after self-attention over models and dataset tokens in one sequence (encoder only)."""
+        assert memory.states is not None
+        tokens, count = memory.states.expand(len(models), -1, -1), models.shape[1]
+        masks = [
+            states.new_zeros(len(states), 1, 1, states.shape[1]) if mask is None else mask
+            for states, mask in ((models, among_models), (tokens, memory.attention_mask))
+        ]
+        states, mask = torch.cat([models, tokens], dim=1), torch.cat(masks, dim=-1)
+        for layer in self.decoder_layers:
+            states = layer(states, mask)
+        return states[:, :count]
 
     def _is_for_network(self, name: str) -> bool:
         """Whether the network is to read a view; it refuses those that nobody reads."""

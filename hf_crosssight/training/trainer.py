@@ -27,7 +27,7 @@ from hf_crosssight.tokens.word_match import word_match
 from hf_crosssight.zoo.index import ZooIndex
 
 from .accelerated import accelerator
-from .episodes import Episode, EpisodeSampler, withhold_facts
+from .episodes import NOT_IN_TASK, Episode, EpisodeSampler, withhold_facts
 from .ranker_checkpoint import Moving, RankerState
 from .ranker_network import new_network, parameter_groups, view_tensors
 from .recipe import RankerRecipe
@@ -211,10 +211,12 @@ class _Run:
         self.model.set_temperature(self.model.config.temperature_at(step / self.recipe.steps))
         episode = self.sampler.draw(self.recipe.batch).to(self.devices.device)
         views = {name: view[episode.models] for name, view in self.views.items()}
-        views["structure"] = withhold_facts(views["structure"], self.recipe.facts_withheld, self.generator)
+        if "structure" in views:
+            views["structure"] = withhold_facts(views["structure"], self.recipe.facts_withheld, self.generator)
         output = self.network(
             episode.dataset_tokens, episode.dataset_mask, self._on_device(views), ranks=episode.ranks,
             evidence=self._evidence(episode),
+            model_mask=episode.ranks != NOT_IN_TASK,
             member_weights=self._stacked(self.member_weight[name] for name in episode.datasets),
             exclude_references=self._stacked(self.own_parent[name] for name in episode.datasets),
             reference_distances=self._distances_of(episode),
@@ -258,7 +260,7 @@ class _Run:
 
     def _consistency(self, episode: Episode) -> Tensor:
         """Mean squared difference of scores with all facts and with some withheld, over unlabelled models."""
-        if not self.recipe.consistency:
+        if not self.recipe.consistency or "structure" not in self.unlabelled:
             return torch.zeros((), device=self.devices.device)
         count = len(next(iter(self.unlabelled.values())))
         rows = torch.randint(count, (self.recipe.consistency_models,), generator=self.generator)

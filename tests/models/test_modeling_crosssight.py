@@ -61,6 +61,23 @@ def test_self_attention_among_models_is_what_the_switch_switches():
         assert torch.allclose(alone, together, rtol=0, atol=1e-6) is not switch
 
 
+def test_joint_attention_reads_dataset_and_models_in_one_sequence_without_padding_or_order():
+    model = small_model("thesis", joint_attention=True, encoder_layers=0, decoder_layers=2)
+    data, tokens = views(6), dataset()[None]
+    whole = model(tokens, None, data).scores
+    assert not torch.allclose(whole, model(dataset(seed=3)[None], None, data).scores, rtol=0, atol=1e-4)
+    assert not torch.allclose(whole[0, 2], model(tokens, None, take(data, [2])).scores[0, 0], rtol=0, atol=1e-6)
+    padding = torch.tensor([[True] * 6 + [False] * 2])
+    padded = model(tokens, None, take(data, [*range(6), 0, 0]), model_mask=padding).scores
+    assert torch.allclose(padded[:, :6], whole, **CLOSE)
+    longer = torch.cat([tokens, torch.randn(1, 3, tokens.shape[-1])], dim=1)
+    seen = torch.arange(longer.shape[1])[None] < tokens.shape[1]
+    assert torch.allclose(model(longer, seen, data).scores, whole, **CLOSE)
+    assert torch.allclose(model(tokens.flip(1), None, data).scores, whole, **CLOSE)
+    in_chunks = model.score_zoo(tokens[0], {name: view[0] for name, view in data.items()}, chunk=2).scores
+    assert torch.allclose(in_chunks, whole, **CLOSE)
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_batch_equals_its_rows_and_padding_tokens_are_not_read(preset):
     model, (tokens, mask, data) = small_model(preset), batch()

@@ -1,6 +1,7 @@
 """The trainer on a small world with a known answer: larger models are better on every dataset."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hf_crosssight.errors import UserError
 from hf_crosssight.evaluation import weighted_tau
 from hf_crosssight.ground_truth.tables import Task, split_by_parent
 from hf_crosssight.models import CrossSightModel
+from hf_crosssight.models.configuration_crosssight import PRESETS
 from hf_crosssight.tokens.card import CARD_DIM
 from hf_crosssight.tokens.dataset import DatasetTokens, dataset_layout, dataset_token_dim
 from hf_crosssight.tokens.structure import structure_view
@@ -180,3 +182,30 @@ def test_a_ranker_learns_to_use_the_match_of_words():
     without = model.score_zoo(blind, zoo.views).scores[0].numpy()
     assert set(np.argsort(-with_match)[:6]) == set(np.flatnonzero(np.arange(48) % 8 == 7))
     assert weighted_tau(with_match, suits["sun397"]) > weighted_tau(without, suits["sun397"]) + 0.1
+
+
+def test_the_thesis_preset_learns_from_one_view_and_padded_lists_change_nothing(world):
+    """Weights' codes alone, no structure; attention among models must not see what fills up a batch."""
+    zoo, tokens, tasks, params = world
+    code = np.zeros((len(zoo), 1, 3), np.float32)
+    code[:, 0, 0], code[:, 0, 1] = 1.0, np.log10(params) - 7.5
+    only = ZooIndex("codes", zoo.table, {"code": code}, {"code": np.ones(len(zoo), bool)})
+    config = {**PRESETS["thesis"], **NETWORK, "encoder_layers": 1}
+    recipe = replace(RECIPE, steps=120, learning_rate=3e-3, gates=(1.0,))
+    model = train_ranker(tasks, only, tokens, recipe=recipe, config=config).model
+    scores = model.score_zoo(tokens["pets"][-1].values, {"code": code}).scores[0].numpy()
+    assert weighted_tau(scores, params) > 0.8
+    assert ((scores > 0) & (scores < 1)).all()
+    seen = []
+    forward, run = CrossSightModel.forward, replace(recipe, steps=2)
+
+    def noted(self, *args, **kwargs):
+        if "ranks" in kwargs:
+            seen.append((kwargs["ranks"] >= 0, kwargs["model_mask"]))
+        return forward(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CrossSightModel, "forward", noted)
+        train_ranker(tasks, only, tokens, recipe=run, config=config)
+    assert any(not ranked.all() for ranked, _ in seen)
+    assert all(torch.equal(ranked, mask) for ranked, mask in seen)
