@@ -12,7 +12,8 @@ sources=(mnist hoda-digits fashion-mnist fashion-products cifar10 tiny-imagenet-
 
 hf-crosssight ground-truth make-zoo --datasets "${sources[@]/#/$datasets/}" --out "$out/zoo" --offline
 python "$here/first_table.py" --zoo "$out/zoo" --zoo "$models" --datasets "$datasets" --out "$out/collected" --offline
-python "$here/release.py" --table "$out/collected" --datasets "$datasets" --out "$out/table"
+python "$here/release.py" --table "$out/collected" --datasets "$datasets" --hardware "$here/hardware" \
+  --out "$out/table"
 hf-crosssight zoo build --from "$out/zoo" --out "$out/zoo_index" --views structure,card,weights,probe,lineage --offline
 python "$here/reference_features.py" --zoo "$out/zoo" --out "$out/features"
 python "$here/compare_rebuilt.py" "$out"

@@ -1,9 +1,11 @@
 """Makes the dataset repository that is committed here out of a collected table: results, pictures, card with sources.
 
-    python benchmarks/ground_truth/release.py --table TABLE --datasets DATASETS --out benchmarks/ground_truth/table
+    python benchmarks/ground_truth/release.py --table TABLE --datasets DATASETS \\
+      --hardware benchmarks/ground_truth/hardware --out benchmarks/ground_truth/table
 
-The card is that of `publish ground-truth`, with one section more: where models and images come from, the latter as the
-cards of the datasets state it. No image, no weight and no feature of an image is in the repository.
+What the models cost, as `hardware measure --out` found it, becomes the configuration `hardware`. The card is that of
+`publish ground-truth`, with one section more: where models and images come from, the latter as the cards of the
+datasets state it. No image, no weight and no feature of an image is in the repository.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ def sources(datasets: list[str], used: set[str]) -> str:
 def main(options: argparse.Namespace) -> None:
     """Draws, then writes the repository in one step."""
     draw_pictures(load_tidy(options.table), options.table, weighted_tau)
-    made = ground_truth_repository(options.table, NAME, license="apache-2.0")
+    made = ground_truth_repository(options.table, NAME, license="apache-2.0", hardware=options.hardware)
     used = {
         name.as_py()
         for path in (options.table / "data").glob("*.parquet")
@@ -71,5 +73,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--datasets", action="append", required=True)
+    parser.add_argument("--hardware", type=Path, help="tables of `hardware measure --out`: a file or a folder")
     parser.add_argument("--out", type=Path, required=True)
     main(parser.parse_args())

@@ -104,6 +104,9 @@ def ground_truth_command(
     to: _To = None,
     folder: _Folder = None,
     license: _Licence = None,
+    hardware: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Table of `hardware measure --out`: becomes a configuration.")
+    ] = None,
     private: _Private = False,
     dry_run: _DryRun = False,
     message: Annotated[str, typer.Option(help="Of the commit.")] = "Fine-tuning results",
@@ -115,7 +118,7 @@ def ground_truth_command(
     _quietly(debug, to, folder)
     from hf_crosssight.publishing.ground_truth import ground_truth_repository
 
-    repository = ground_truth_repository(table, _named(to, folder), license=license)
+    repository = ground_truth_repository(table, _named(to, folder), license=license, hardware=hardware)
     _publish(repository, to, folder, private, dry_run, message, token, format)
 
 

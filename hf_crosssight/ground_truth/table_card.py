@@ -1,8 +1,9 @@
-"""The card of a table of results as a Hub dataset: configurations for `datasets`, what was done, figures."""
+"""The card of a table of results as a Hub dataset: configurations for `datasets`, what was done, figures, costs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,46 @@ CAPTIONS = {
 PICTURES = "pictures"
 """Their folder in the repository of a table."""
 
+HARDWARE = "hardware"
+"""The configuration of what the models cost."""
+
+HARDWARE_FILE = f"{HARDWARE}/metrics.parquet"
+"""Its file, outside of `data`: readers of results take every file there."""
+
+_HARDWARE_COLUMNS = {
+    "`model_id`, `revision`": "the model; `model_id` joins with the results",
+    "`device`, `phase`, `batch_size`": "machine by its own name; `infer`, or `train` (a whole step); images a pass",
+    "`input_size`, `precision`, `threads`": "pixels a side, type of number, threads of the processor",
+    "`latency_ms`, `latency_low_ms`, `latency_high_ms`": "milliseconds of a pass of the batch: median and quartiles",
+    "`forward_ms`, `throughput`": "milliseconds an image, images a second",
+    "`memory_mb`": "peak in 2**20 bytes: `weights_mb`, `activations_mb`, `allocator_mb` beyond those",
+    "`energy_j`, `power_w`, `cpu_temperature_c`, `carbon_g`": "of a pass, by the machine's sensors",
+    "`params`, `gmacs`, `macts`": "parameters, 1e9 multiply-accumulates and 1e6 activations of an image",
+    "`reasons`": "JSON: why each metric that is empty was not measured",
+    "`rank_...`": "place by that metric among the models of the same device, phase and batch; 1 is the lowest",
+}
+
 _TEMPLATE = "ground_truth.md"
+
+
+@dataclass(frozen=True)
+class HardwarePart:
+    """What a card says of the measurements beside the results.
+
+    Attributes:
+        rows, models: how many measurements, of how many models.
+        joined: how many of these models have results here.
+        devices: what it was measured on.
+        conditions: phases and batches, as `infer, batch 1`.
+        unmeasured: metrics that are empty in every row.
+    """
+
+    rows: int
+    models: int
+    joined: int
+    devices: tuple[str, ...]
+    conditions: tuple[str, ...]
+    unmeasured: tuple[str, ...] = ()
 
 
 def table_card(
@@ -38,6 +78,7 @@ def table_card(
     licence: str | None = "apache-2.0",
     figures: Iterable[Sequence[str]] = (),
     pictures: Iterable[str] = (),
+    hardware: HardwarePart | None = None,
 ) -> str:
     """The README of a table.
 
@@ -48,6 +89,7 @@ def table_card(
         licence (`str`, *optional*): Hub identifier.
         figures: a row a recipe: its name, static part, interaction, noise, agreement of two seeds, ceiling.
         pictures: paths in the repository, of those that `table_pictures` draws.
+        hardware (`HardwarePart`, *optional*): what is measured of the models' costs, in `HARDWARE_FILE`.
     """
     from huggingface_hub import DatasetCardData
 
@@ -57,7 +99,10 @@ def table_card(
         license=licence,
         tags=[TASK_TAG, "model-selection", "transferability", "fine-tuning"],
         size_categories=[size_category(len(rows))],
-        configs=[_configuration(recipe, files[recipe], recipe == recipes[0]) for recipe in recipes],
+        configs=[
+            *(_configuration(recipe, files[recipe], recipe == recipes[0]) for recipe in recipes),
+            *([_configuration(HARDWARE, HARDWARE_FILE, False)] if hardware else []),
+        ],
     )
     fields = {
         "name": Path(name).name,
@@ -70,6 +115,7 @@ def table_card(
         "figures": [list(map(plain, row)) for row in figures],
         "pictures": [(CAPTIONS[Path(path).name], path) for path in pictures],
         "carbon": _carbon(rows),
+        "hardware": _hardware(hardware),
     }
     return dataset_card(_TEMPLATE, data, fields)
 
@@ -103,6 +149,21 @@ def _summary(recipe: str, rows: list[Record]) -> dict[str, Any]:
         "seeds": count("seed"),
         "rows": len(rows),
         "failed": sum(row.get("status") == "failed" for row in rows),
+    }
+
+
+def _hardware(part: HardwarePart | None) -> dict[str, Any] | None:
+    if part is None:
+        return None
+    return {
+        "config": HARDWARE,
+        "rows": part.rows,
+        "models": part.models,
+        "joined": part.joined,
+        "devices": ", ".join(map(plain, part.devices)),
+        "conditions": "; ".join(map(plain, part.conditions)),
+        "unmeasured": ", ".join(f"`{name}`" for name in part.unmeasured),
+        "columns": list(_HARDWARE_COLUMNS.items()),
     }
 
 

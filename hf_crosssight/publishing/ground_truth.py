@@ -1,4 +1,7 @@
-"""Fine-tuning results as a dataset repository: a Parquet file and configuration a recipe, and a card with figures."""
+"""Fine-tuning results as a dataset repository: a Parquet file and configuration a recipe, and a card with figures.
+
+What the models cost goes along as one configuration more, where it was measured.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,19 @@ import numpy as np
 
 from hf_crosssight.errors import UserError
 from hf_crosssight.evaluation.ceiling import ceilings
-from hf_crosssight.ground_truth.table_card import pictures_in, recipe_of, table_card
+from hf_crosssight.ground_truth.table_card import (
+    HARDWARE,
+    HARDWARE_FILE,
+    HardwarePart,
+    pictures_in,
+    recipe_of,
+    table_card,
+)
 from hf_crosssight.ground_truth.tidy_tables import load_tidy, read_rows
 from hf_crosssight.ground_truth.variance import variance_shares
 from hf_crosssight.hub.card_templates import CARD
 from hf_crosssight.publishing.evaluation import mean_with_interval
+from hf_crosssight.publishing.hardware_metrics import held_metrics, metrics_file, metrics_of, part_of_card
 from hf_crosssight.publishing.records import licence_for
 from hf_crosssight.publishing.repository import Repository
 
@@ -24,16 +35,20 @@ if TYPE_CHECKING:
     from hf_crosssight.ground_truth.tables import GroundTruthTable
 
 Row = dict[str, Any]
-_REPLACED = ("data/*.parquet", "pictures/*.png")
+_REPLACED = ("data/*.parquet", "pictures/*.png", HARDWARE_FILE)
 
 
-def ground_truth_repository(table: Path, name: str, *, license: str | None = None) -> Repository:
+def ground_truth_repository(
+    table: Path, name: str, *, license: str | None = None, hardware: Path | None = None
+) -> Repository:
     """The files of a table of results, which `load_dataset(ID, RECIPE)` reads.
 
     Args:
         table (`Path`): folder that `ground-truth collect` wrote, or a CSV or Parquet file or a folder of them.
         name (`str`): repository or folder that its card names.
         license (`str`, *optional*): Hub identifier; by default that of the folder's card.
+        hardware (`Path`, *optional*): table of `hardware measure --out`, or a folder of them, to publish along; by
+            default what lies in `table` already.
 
     Raises:
         UserError: there is no such table, it lacks columns, or the Hub knows no such licence.
@@ -47,19 +62,38 @@ def ground_truth_repository(table: Path, name: str, *, license: str | None = Non
         held = table / path
         files[path] = held if held.is_file() else _parquet(by_recipe[recipe])
     files |= {path: table / path for path in pictures_in(table)}
-    files[CARD] = _card(table, by_recipe, name, licence_for(table, license)).encode()
+    part, measured = _hardware(hardware or held_metrics(table), by_recipe)
+    files |= measured
+    files[CARD] = _card(table, by_recipe, name, licence_for(table, license), part).encode()
     return Repository("dataset", files, _REPLACED)
 
 
 def card_of(table: Path) -> str:
     """The card of a table where it lies, with its figures and the pictures that have been drawn."""
-    return _card(table, _by_recipe(table), str(table), licence_for(table, None))
+    by_recipe = _by_recipe(table)
+    part, _ = _hardware(held_metrics(table), by_recipe)
+    return _card(table, by_recipe, str(table), licence_for(table, None), part)
 
 
-def _card(table: Path, by_recipe: Mapping[str, list[Row]], name: str, licence: str | None) -> str:
+def _card(
+    table: Path, by_recipe: Mapping[str, list[Row]], name: str, licence: str | None, hardware: HardwarePart | None
+) -> str:
     figures = [_figures(recipe, one) for recipe, one in load_tidy(table).items()]
     rows = [row for recipe in sorted(by_recipe) for row in by_recipe[recipe]]
-    return table_card(rows, _paths(by_recipe), name, licence, figures, pictures_in(table))
+    return table_card(rows, _paths(by_recipe), name, licence, figures, pictures_in(table), hardware)
+
+
+def _hardware(
+    path: Path | None, by_recipe: Mapping[str, list[Row]]
+) -> tuple[HardwarePart | None, dict[str, bytes | Path]]:
+    """What the card says of the measurements, and their file; nothing where there are none."""
+    if path is None:
+        return None, {}
+    if HARDWARE in by_recipe:
+        raise UserError(f"A recipe of the table is called {HARDWARE!r}, as measurements are.", "Name it otherwise.")
+    metrics = metrics_of(path)
+    models = {str(row["model_id"]) for rows in by_recipe.values() for row in rows}
+    return part_of_card(metrics, models), {HARDWARE_FILE: metrics_file(metrics)}
 
 
 def _by_recipe(table: Path) -> dict[str, list[Row]]:
