@@ -166,7 +166,10 @@ def compare(
     return Comparison(
         _described(sample), {"id": opened.zoo.id, "num_models": len(models)}, models, compared, accuracies,
         past.rule if past else NOTHING, forward_seconds(bench, target) if ran else 0.0,
-        (*sample.warnings, *opened.zoo.notes, *not_run, *_ties(compared), *Seen.of(opened.ranker).warnings([target], models)),
+        (
+            *sample.warnings, *opened.zoo.notes, *not_run, *_ties(compared),
+            *Seen.of(opened.ranker).warnings([target], models),
+        ),
     )  # fmt: skip
 
 
