@@ -7,7 +7,7 @@ import pytest
 
 from hf_crosssight.errors import UserError
 from hf_crosssight.models import CrossSightConfig
-from hf_crosssight.scoring import SIGMAS, Scores, assign_tiers, best_first, places, shortlist_of
+from hf_crosssight.scoring import SIGMAS, Scores, assign_tiers, best_first, falling, places, shortlist_of
 
 
 def test_best_first_breaks_ties_by_name_not_by_position():
@@ -18,6 +18,15 @@ def test_best_first_breaks_ties_by_name_not_by_position():
 
 def test_best_first_treats_scores_equal_to_six_digits_as_ties():
     assert best_first(np.array([1.0, 1.0 + 1e-9]), ["a", "b"]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 200])
+def test_falling_keys_with_many_ties_are_ordered_by_name(count):
+    rng = np.random.default_rng(count)
+    first, second = rng.integers(0, 5, count).astype(float), rng.integers(0, 3, count).astype(float)
+    names = [f"org/{number}" for number in rng.permutation(count)]
+    plain = sorted(range(count), key=lambda row: (-first[row], -second[row], names[row]))
+    assert falling((first, second), names).tolist() == plain
 
 
 def test_places_are_one_for_the_highest():

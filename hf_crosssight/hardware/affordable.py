@@ -22,6 +22,7 @@ from hf_crosssight.hardware.pareto import Pareto, on_front
 from hf_crosssight.hardware.predict import Costs, predict_costs, usual_batch
 from hf_crosssight.hardware.preferences import Preference, filled, metric_values
 from hf_crosssight.hardware.request import HardwareRequest
+from hf_crosssight.scoring import falling
 from hf_crosssight.tokens.hardware import hardware_token
 from hf_crosssight.zoo.filters import Selection, narrowed
 from hf_crosssight.zoo.index import ZooIndex
@@ -48,9 +49,7 @@ class Affordable:
 
     def order(self, scores: np.ndarray) -> np.ndarray:
         """Indices `[M]`, the first to try first; ties by model id."""
-        merged = self._merged(scores)
-        ties = np.asarray(self.zoo.model_ids, dtype=str)
-        return np.lexsort((ties, -np.round(scores, 6), -merged))
+        return falling((self._merged(scores), np.round(scores, 6)), self.zoo.model_ids)
 
     def front(self, scores: np.ndarray) -> Pareto:
         """The front of score against the cost that matters most: preferred, else limited, else latency."""
@@ -92,8 +91,7 @@ class Affordable:
         named = list(wanted.preferences) if wanted.merge == "thesis" else counting  # there a weight of 0 adds its 1
         if wanted.method == "fusion" or not counting:
             return np.round(scores, 6)
-        shapes = zoo_shapes(self.zoo)
-        columns = [filled(p, metric_values(p.metric, self.costs, shapes), wanted.device.name) for p in named]
+        columns = [filled(p, metric_values(p.metric, self.costs, self.zoo), wanted.device.name) for p in named]
         targets = np.array([self._target(p, column) for p, column in zip(named, columns, strict=True)])
         weights = np.array([preference.exponent for preference in named])
         metrics = np.stack(columns, axis=1)
@@ -118,7 +116,7 @@ def affordable(request: HardwareRequest, zoo: ZooIndex, selection: Selection) ->
     shapes = zoo_shapes(candidates)
     costs = costs_of(request, candidates, shapes)
     least = costs.memory_mb.high
-    if request.batch_size is None:  # whoever named no batch can run a smaller one
+    if request.batch_size is None and costs.batch_size > 1:  # whoever named no batch can run a smaller one
         least = memory_of(shapes, 1, request.phase, request.device.engine).high
     left, rejected = narrowed(len(costs), request.limits.verdicts(costs, least))
     if not left.any():

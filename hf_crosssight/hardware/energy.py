@@ -28,7 +28,7 @@ def energy_of(times: np.ndarray, device: Device, latency_ms: Interval, passes: f
         unknown = np.full(len(times), np.nan)
         return Interval(unknown, unknown, unknown)
     idle = device.power_idle_w if device.power_idle_w is not None else _IDLE_SHARE * device.power_max_w
-    busy_ms = times[:, :3].sum(axis=1) * passes
+    busy_ms = (times[:, 0] + times[:, 1] + times[:, 2]) * passes
     seconds, busy = latency_ms.value / 1e3, np.minimum(busy_ms, latency_ms.value) / 1e3
     likely = idle * seconds + (device.power_max_w - idle) * busy
     return Interval(likely, idle * latency_ms.low / 1e3, device.power_max_w * latency_ms.high / 1e3)

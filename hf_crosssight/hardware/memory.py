@@ -60,8 +60,8 @@ def memory_of(shapes: ModelShapes, batch_size: int, phase: str, engine: str) -> 
         activations, spread = np.maximum(activations, kept), np.full(len(shapes), _TRAIN_SPREAD)
     constant, of_weights, of_live = _BESIDE[engine]
     held = weights * (1 + of_weights) + constant
-    ends = (held + (1 + of_live) * activations * np.exp(sign * spread) for sign in (0, -1, 1))
-    return Interval(*ends)
+    activations, factor = (1 + of_live) * activations, np.exp(spread)
+    return Interval(held + activations, held + activations / factor, held + activations * factor)
 
 
 def live_bytes(shapes: ModelShapes) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +85,8 @@ def live_design(shapes: ModelShapes) -> np.ndarray:
 
 def _cost_columns(shapes: ModelShapes) -> list[np.ndarray]:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return [np.ones(len(shapes)), np.log(shapes.macts), np.log(shapes.input_size), np.log(shapes.layers)]
+        costs = np.log(np.stack([shapes.macts, shapes.input_size, shapes.layers]).astype(np.float32))
+        return [np.ones(len(shapes), np.float32), *costs]
 
 
 @cache

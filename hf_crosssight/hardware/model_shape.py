@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,14 +49,14 @@ class ModelShapes:
     def __len__(self) -> int:
         return len(self.params)
 
-    @property
+    @cached_property
     def known(self) -> np.ndarray:
         """bool `[M]`: whether a model's costs are known, so that it can be predicted."""
         costs = np.stack([self.params, self.gmacs, self.macts, self.input_size])
         with np.errstate(invalid="ignore"):
             return (np.isfinite(costs) & (costs > 0)).all(axis=0)
 
-    @property
+    @cached_property
     def layers(self) -> np.ndarray:
         """float64 `[M]`: number of weight layers."""
         return np.where(self.summary[:, _KNOWN] > 0, np.exp2(8.0 * self.summary[:, _LAYERS]), _USUAL_LAYERS)

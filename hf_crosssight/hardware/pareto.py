@@ -51,15 +51,18 @@ class Pareto:
 
 def on_front(score: np.ndarray, cost: np.ndarray) -> np.ndarray:
     """Whether no other model is at least as good in both and better in one, bool `[M]`; unknown costs never are."""
-    if not len(score):
-        return np.zeros(0, bool)
-    order = np.lexsort((-score, np.where(np.isnan(cost), np.inf, cost)))
+    front = np.zeros(len(score), bool)
+    by_cost = np.argsort(cost)  # unknown costs last
+    leading = by_cost[score[by_cost] == np.maximum.accumulate(score[by_cost])]  # few; all of the front is among them
+    leading = leading[np.isfinite(cost[leading])]
+    if not len(leading):
+        return front
+    order = leading[np.lexsort((-score[leading], cost[leading]))]
     costs, scores = cost[order], score[order]
     starts = np.flatnonzero(np.r_[True, costs[1:] != costs[:-1]])
     start = starts[np.searchsorted(starts, np.arange(len(order)), side="right") - 1]
     best = np.r_[-np.inf, np.maximum.accumulate(scores)][start]  # of all that are cheaper
-    front = np.zeros(len(score), bool)
-    front[order] = (scores == scores[start]) & (scores > best) & np.isfinite(costs)
+    front[order] = (scores == scores[start]) & (scores > best)
     return front
 
 

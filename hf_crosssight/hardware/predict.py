@@ -179,7 +179,8 @@ def _costs_of(shapes: ModelShapes, way: _Way) -> tuple[Interval, Interval, Inter
         times = least_times(shapes, way.device, way.batch)
         logs, half = _log_latency(way, shapes, times)
         logs = np.where(shapes.known, logs, np.nan)
-        latency = Interval(*(np.exp(logs + sign * half * way.widening) for sign in (0, -1, 1)))
+        likely, factor = np.exp(logs), np.exp(half * way.widening)
+        latency = Interval(likely, likely / factor, likely * factor)
         memory = memory_of(shapes, way.batch, way.phase, way.device.engine)
         return latency, memory, energy_of(times, way.device, latency, way.passes if way.phase == "train" else 1.0)
 

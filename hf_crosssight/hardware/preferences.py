@@ -10,12 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hf_crosssight.errors import UserError
-from hf_crosssight.hardware.model_shape import ModelShapes
+from hf_crosssight.hardware.model_shape import zoo_shapes
 from hf_crosssight.hardware.predict import Costs
+
+if TYPE_CHECKING:
+    from hf_crosssight.zoo.index import ZooIndex
 
 COSTS = ("latency_ms", "memory_mb", "energy_j", "power_w", "params", "gmacs")
 GAINS = ("throughput",)
@@ -70,10 +74,11 @@ def _metric(name: str) -> str:
     raise UserError(f"--prefer {name!r} is no metric.", f"Take {', '.join(COSTS + GAINS)}.")
 
 
-def metric_values(metric: str, costs: Costs, shapes: ModelShapes) -> np.ndarray:
-    """A metric of M models `[M]`; NaN where it is not known."""
+def metric_values(metric: str, costs: Costs, zoo: ZooIndex) -> np.ndarray:
+    """A metric of a zoo's M models `[M]`; NaN where it is not known."""
     if metric in ("params", "gmacs"):
-        return np.where(getattr(shapes, metric) > 0, getattr(shapes, metric), np.nan)
+        counted = getattr(zoo_shapes(zoo), metric)
+        return np.where(counted > 0, counted, np.nan)
     if metric == "throughput":
         return costs.throughput
     if metric == "power_w":

@@ -70,28 +70,33 @@ class Utilisation:
         for start in range(0, len(scaled), _ROWS):
             rows = slice(start, start + _ROWS)
             own_bias = bias if bias.shape[1] == 1 else bias[:, rows]
-            out[rows] = self._of_members(scaled[rows], own_bias, times[rows].astype(np.float32))
+            out[rows] = self._of_members(scaled[rows].T, own_bias, np.ascontiguousarray(times[rows].T, np.float32))
         return out
 
     def _of_members(self, scaled: np.ndarray, bias: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Mean over the members, `[rows]`; in place where it can be, since this is what a ranking waits for."""
+        """Mean over the members, `[rows]`, of features `[FEATURE_DIM, rows]` and times `[4, rows]`.
+
+        A ranking waits for this: models lie along the last axis, where sums over a few terms are fast, and all is done
+        in place where it can be. Since max(x + b, 0) = max(x, -b) + b, each bias joins that of the next layer instead
+        of being added to every unit of every model.
+        """
         (first, _), (second, second_bias), (last, last_bias) = self.layers
-        total = np.zeros(len(scaled), np.float32)
-        for member in range(len(self.gain)):
-            hidden = scaled @ first[member, : scaled.shape[1]]
-            hidden += bias[member]
-            np.maximum(hidden, 0, out=hidden)
-            hidden = hidden @ second[member]
-            hidden += second_bias[member]
-            np.maximum(hidden, 0, out=hidden)
-            factors = hidden @ last[member]
-            factors += last_bias[member]
+        total = np.zeros(scaled.shape[1], np.float32)
+        for member, gain in enumerate(self.gain):
+            added = bias[member]  # [1 or rows, hidden]
+            hidden = first[member, : len(scaled)].T @ scaled
+            np.maximum(hidden, -added.T, out=hidden)
+            added = second_bias[member] + added @ second[member]
+            hidden = second[member].T @ hidden
+            np.maximum(hidden, -added.T, out=hidden)
+            factors = last[member].T @ hidden
+            factors += (last_bias[member] + added @ last[member]).T
             np.tanh(factors, out=factors)
             factors *= RANGE
-            factors += self.gain[member]
+            factors += gain[:, None]
             np.exp(factors, out=factors)
             factors *= times
-            total += np.log(factors.sum(axis=1))
+            total += np.log(factors.sum(axis=0))
         total /= len(self.gain)
         return total
 

@@ -12,6 +12,7 @@ from hf_crosssight.hardware.catalogue import find_device
 from hf_crosssight.hardware.model_shape import ModelShapes, zoo_shapes
 from hf_crosssight.hardware.predict import predict_costs
 from hf_crosssight.hardware.roofline import arithmetic_rate, least_times, plain_roofline
+from hf_crosssight.hardware.utilisation import load_utilisations
 from hf_crosssight.zoo.open import open_zoo
 
 
@@ -69,6 +70,22 @@ def test_intervals_hold_the_value_and_unknown_models_have_none(shapes):
     row = int(np.flatnonzero(~known)[0])
     assert costs.hardware(row)["latency_ms"] is None
     assert costs.hardware(row)["source"] is None
+
+
+@pytest.mark.parametrize("engine", ["gpu", "cpu"])
+def test_the_network_in_place_is_the_network_as_it_is_written_down(known, engine):
+    learned = load_utilisations()[engine]
+    scaled, times = learned.scaled(known.features()), least_times(known, find_device("rtx4090"), 8)
+    settings = np.array([1, 0, 1, 0], np.float32)
+    inputs = np.concatenate([scaled, np.tile(settings, (len(scaled), 1))], axis=1)
+    logs = []
+    for member, gain in enumerate(learned.gain):
+        (first, one), (second, two), (last, three) = ((w[member], b[member]) for w, b in learned.layers)
+        hidden = np.maximum(np.maximum(inputs @ first + one, 0) @ second + two, 0)
+        logs.append(np.log((np.exp(np.tanh(hidden @ last + three) + gain) * times).sum(axis=1)))
+    np.testing.assert_allclose(learned.log_latency(scaled, times, settings), np.mean(logs, axis=0), atol=1e-4)
+    each = np.tile(settings, (len(scaled), 1))
+    np.testing.assert_allclose(learned.log_latency(scaled, times, each), np.mean(logs, axis=0), atol=1e-4)
 
 
 def test_boards_are_extrapolated_with_wider_intervals(known):
