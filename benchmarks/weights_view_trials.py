@@ -174,11 +174,12 @@ def _variants(trials: Trials) -> dict[str, Predict]:
 
 
 def _additions(trials: Trials) -> dict[str, tuple[Predict, Predict]]:
-    """Ridge regression without and with the reading of the weights view."""
+    """Ridge regression without and with the weights view, its summary and all statistics by thirds as one block."""
     views = trials.problem.models.views
-    reading = [trials.summary, trials.movement]
+    both = np.hstack([trials.summary.values, trials.thirds.values])
+    reading = [ViewFeatures(both, trials.whole.known)]
     combinations = ("structure", "probe", "structure+probe", "structure+card+probe")
-    found = {}
+    found = {"(alone, against today's learner)": (trials.chosen_inside([trials.whole]), trials.steady(reading))}
     for name in combinations:
         rest = [views[view] for view in name.split("+")]
         found[name] = trials.steady(rest), trials.steady([*rest, *reading])
@@ -225,7 +226,8 @@ def _added(name: str, whole: Sequence[Cell], rest: Sequence[Cell]) -> str:
     for setting in SETTINGS:
         chosen = [[cell for cell in cells if cell.setting == setting] for cells in (whole, rest)]
         tau, pairs = difference(*chosen), difference(*chosen, pairs=True)
-        found.append(f"{tau.mean:+.3f} / {pairs.mean:+.3f}")
+        found.append(f"{tau.mean:+.3f} ({tau.low:+.2f} to {tau.high:+.2f}) / {pairs.mean:+.3f} ({pairs.low:+.2f} to "
+                     f"{pairs.high:+.2f})")  # fmt: skip
     return f"| {name} | {' | '.join(found)} |"
 
 
