@@ -28,15 +28,16 @@ from thesis.cells import (
     result_of,
 )
 from thesis.curves import draw_curves
+from thesis.heuristics import SLIDES, write_scores
 from thesis.images import read_images, views_of
 from thesis.model_tokens import CONTRASTIVE, LEARNED, NONE, STATISTICS, CodeFiles
 from thesis.report import HEADING, section
-from thesis.setting import FORMULA, HEAD, TRUTHS, read_setting
+from thesis.setting import FORMULA, FULL, HEAD, TRUTHS, Setting, read_setting
 
 HERE = Path(__file__).parent
 FOLDS, SIZES = 3, (3, 6, 10, 20)
-QUADRANTS, H1, H2, ENCODERS, GROWING = "quadrants", "h1", "h2", "encoders", "growing"
-PARTS = (QUADRANTS, H1, H2, ENCODERS, GROWING)
+QUADRANTS, H1, H2, ENCODERS, GROWING, COMPARED = "quadrants", "h1", "h2", "encoders", "growing", "slides"
+PARTS = (QUADRANTS, H1, H2, ENCODERS, GROWING, COMPARED)
 
 
 def cells_of(part: str, ablation_folds: int) -> Iterator[Cell]:
@@ -46,6 +47,11 @@ def cells_of(part: str, ablation_folds: int) -> Iterator[Cell]:
             for truth in TRUTHS:
                 yield Cell(truth, fold)
                 yield Cell(truth, fold, MODEL_SPIDER, LEARNED)
+        return
+    if part == COMPARED:
+        for fold in range(FOLDS):
+            yield Cell(FULL, fold, without=SLIDES)
+            yield Cell(FULL, fold, MODEL_SPIDER, LEARNED, without=SLIDES)
         return
     for fold in range(ablation_folds):
         for truth in (FORMULA, HEAD):
@@ -75,12 +81,21 @@ def main() -> None:
     for part in filter(None, options.parts.split(",")):
         for cell in cells_of(part, options.ablation_folds):
             result_of(cell, material)
+        if part == COMPARED:
+            _run_heuristics(setting, options)
     done = {part: [cell for cell in cells_of(part, FOLDS) if is_done(cell, material)] for part in PARTS}
     text = section(material, done)
     draw_curves(material, [cell for cells in done.values() for cell in cells], options.out)
     print(text)
     if options.write:
         replace_section(HEADING, text)
+
+
+def _run_heuristics(setting: Setting, options: argparse.Namespace) -> None:
+    """Every fully fine-tuned model on both datasets of the slides."""
+    for model in setting.tables[FULL].models:
+        for folder in SLIDES:
+            write_scores(options.out, options.zoo, options.datasets, folder, model, setting.sources[model][0])
 
 
 def _options() -> argparse.Namespace:

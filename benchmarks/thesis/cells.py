@@ -45,6 +45,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 MODEL_SPIDER, STATIC, SIMILARITY = "Model Spider", "static mean rank", "hand-set similarity alone"
 PARAMETERS, OTHER_DATASET = "parameters", "another dataset"
+_SPIDER = (0, -1)  # token samples that Model Spider learns from: one image a class and ten
 _SHIFTS = (3, 6, 9)  # from a dataset to those whose tokens stand for it in the control; neighbours share a domain
 _METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "weighted_tau": weighted_tau,
@@ -148,7 +149,7 @@ def references(cell: Cell, material: Material) -> list[Outcome]:
     predict[PARAMETERS] = fact_predictor(facts_of(material.setting.zoo, "params"))
     predict[SIMILARITY] = lambda task: similarity_alone(material.setting.sources, task)
     found = []
-    for quadrant, task in _tests(cell, material):
+    for quadrant, task in tests_of(cell, material):
         for name, method in predict.items():
             if name == SIMILARITY and not _thesis_sources(material.setting, task):
                 continue
@@ -186,7 +187,7 @@ def _parts(cell: Cell, material: Material) -> tuple[list[Task], list[str]]:
     return [task for task in kept if len(task.models) > 2 and np.ptp(task.scores) > 0], known
 
 
-def _tests(cell: Cell, material: Material) -> Iterator[tuple[str, Task]]:
+def tests_of(cell: Cell, material: Material) -> Iterator[tuple[str, Task]]:
     """Quadrant and task of everything that a cell is tested on."""
     known = frozenset(known_models(cell, material))
     held = material.fold(cell).models
@@ -255,9 +256,11 @@ def _spider(cell: Cell, material: Material) -> tuple[list[Outcome], list[dict[st
     accuracies = np.full((len(known), len(tasks)), np.nan)
     for column, task in enumerate(tasks):
         accuracies[[known.index(model) for model in task.models], column] = task.scores
-    tokens = tuple(_prototypes(material.views[task.dataset].training[-1]) for task in tasks)
+    samples = [(task.dataset, material.views[task.dataset].training[place]) for place in _SPIDER for task in tasks]
+    names = tuple(f"{dataset}#{place}" for place, (dataset, _) in enumerate(samples))
+    tokens = tuple(_prototypes(sample) for _, sample in samples)
     ranker = make_peer("model_spider", seed=cell.fold)
-    ranker.fit(History(_plain(known), tuple(task.dataset for task in tasks), accuracies, tokens))
+    ranker.fit(History(_plain(known), names, np.tile(accuracies, (1, len(_SPIDER))), tokens))
     held = material.fold(cell).models
 
     def score(task: Task, given: DatasetTokens) -> np.ndarray | None:
@@ -282,7 +285,7 @@ def _tested(
     """Every task at every number of images a class, the method's name; and with tokens of other datasets."""
     found = []
     keys = material.setting.datasets
-    for quadrant, task in _tests(cell, material):
+    for quadrant, task in tests_of(cell, material):
         others = [keys[(keys.index(task.dataset) + shift) % len(keys)] for shift in _SHIFTS]
         misled = [score(task, material.views[key].test[COUNTS[-1]][0]) for key in others]
         told = [scores for scores in misled if scores is not None]

@@ -13,13 +13,19 @@ import numpy as np
 
 from hf_crosssight.data import DatasetSample
 from hf_crosssight.errors import UserError
+from hf_crosssight.evaluation.report import Outcome
 from hf_crosssight.features.extract import extract
 from hf_crosssight.features.load import load_image_model
 from hf_crosssight.hub.places import write_text
 from hf_crosssight.peers.emms import label_embeddings
 from hf_crosssight.transferability import available_methods, score
 
+from .cells import Cell, Material, outcome, tests_of
 from .images import few, read_images
+from .setting import key_of
+
+SLIDES = ("cifar10", "caltech101")
+"""The two datasets of the slides' comparison."""
 
 COUNTS = (1, 10)
 _SOURCE_IMAGES = 3  # a class, of the model's own data, for the method that reads them
@@ -56,6 +62,24 @@ def read_scores(out: Path, folder: str) -> dict[tuple[str, int], dict[str, float
             for method, value in scores.items():
                 if value is not None:
                     found.setdefault((method, int(count)), {})[read["model"]] = value
+    return found
+
+
+def heuristic_outcomes(cell: Cell, material: Material) -> list[Outcome]:
+    """Figures of every method on the models and datasets that a cell is tested on; a method's name ends in its images.
+
+    A method that has no score for one of the models of a task has no figure there.
+    """
+    found = []
+    for folder in SLIDES:
+        read = read_scores(material.out, folder)
+        for quadrant, task in tests_of(cell, material):
+            if task.dataset != key_of(folder):
+                continue
+            for (method, count), by_model in read.items():
+                if all(model in by_model for model in task.models):
+                    scores = np.array([by_model[model] for model in task.models])
+                    found.append(outcome(f"{method}, {count}", quadrant, task, cell.fold, [scores]))
     return found
 
 

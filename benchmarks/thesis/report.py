@@ -28,9 +28,11 @@ from .cells import (
     references,
     result_of,
 )
+from .heuristics import COUNTS as HEURISTIC_COUNTS
+from .heuristics import SLIDES, heuristic_outcomes
 from .images import COUNTS
 from .model_tokens import AUTOENCODER, CONTRASTIVE, LEARNED, NONE, STATISTICS
-from .setting import FORMULA, HEAD, QUADRANTS, STAND_INS, TRUTHS
+from .setting import FORMULA, FULL, HEAD, MODEL_SPIDER_QUADRANT, QUADRANTS, STAND_INS, TRUTHS, key_of
 
 HEADING = "## The thesis, reproduced"
 _FEW, _MANY = str(COUNTS[0]), str(COUNTS[-1])
@@ -60,7 +62,7 @@ Found = dict[tuple[str, str, str, int | None], list[Outcome]]
 def section(material: Material, done: Mapping[str, Sequence[Cell]]) -> str:
     """The whole section as markdown."""
     found: Found = {}
-    for cell in dict.fromkeys(cell for cells in done.values() for cell in cells):
+    for cell in dict.fromkeys(cell for cells in done.values() for cell in cells if not cell.without):
         key = (cell.truth, cell.network, cell.token, cell.zoo_size)
         found.setdefault(key, []).extend(result_of(cell, material))
     lines = [HEADING, "", *_intro(material)]
@@ -72,7 +74,8 @@ def section(material: Material, done: Mapping[str, Sequence[Cell]]) -> str:
     tokens = [((CROSS_6, token), name) for token, name in _TOKENS.items()]
     lines += _ablation(found, "H1: cross-attention, and six layers", networks)
     lines += _ablation(found, "H2 and the encoder: what a model's token is", tokens)
-    return "\n".join([*lines, *_growing(found)]).rstrip() + "\n"
+    compared = [cell for cells in done.values() for cell in cells if cell.without]
+    return "\n".join([*lines, *_growing(found), *_slides(material, compared)]).rstrip() + "\n"
 
 
 def _intro(material: Material) -> list[str]:
@@ -183,6 +186,39 @@ def _growing(found: Found) -> list[str]:
     table = markdown_table(["weighted tau with", *(f"{size or 'all'} models" for size in shown)], rows)
     said = f"Ground truth: {_TRUTHS[HEAD]}; {len(seeds)} seeds; blind models are always the same."
     return ["### The zoo grows", "", said, "", table, ""]
+
+
+def _slides(material: Material, cells: Sequence[Cell]) -> list[str]:
+    """Both rankers and all heuristics on the two datasets of the slides, which no ranker has learnt from."""
+    if not cells:
+        return []
+    folds = sorted({cell.fold for cell in cells})
+    found: dict[str, list[Outcome]] = {}
+    for cell in cells:
+        name = "Model Spider" if cell.network == MODEL_SPIDER else "ranker of the thesis"
+        for one in result_of(cell, material):
+            found.setdefault(f"{name}, {one.method}", []).append(one)
+    for fold in folds:
+        cell = Cell(FULL, fold, without=SLIDES)
+        for one in (*references(cell, material), *heuristic_outcomes(cell, material)):
+            found.setdefault(one.method, []).append(one)
+    names = dict.fromkeys(name.rpartition(", ")[0] or name for name in found)
+    shown = [(folder, count) for folder in SLIDES for count in HEURISTIC_COUNTS]
+    rows = []
+    for name in names:
+        cells_of_row = []
+        for folder, count in shown:
+            own = [o for o in found.get(f"{name}, {count}", found.get(name, [])) if o.dataset == key_of(folder)]
+            taus = [o.metrics[_TAU] for o in own if o.quadrant == MODEL_SPIDER_QUADRANT]
+            cells_of_row.append(f"{np.mean(taus):.3f} ± {np.std(taus):.3f}" if taus else "-")
+        if any(cell != "-" for cell in cells_of_row):
+            rows.append([name, *cells_of_row])
+    head = ["weighted tau", *(f"{folder}, {count} a class" for folder, count in shown)]
+    said = (
+        f"Ground truth: {_TRUTHS[FULL]}; mean and standard deviation over {len(folds)} seeds, each with other known "
+        "models; the heuristics run each of these models on the target's images. Neither dataset is learnt from here."
+    )
+    return ["### The slides' comparison", "", said, "", markdown_table(head, rows), ""]
 
 
 def _method(outcomes: Sequence[Outcome], method: str) -> list[Outcome]:
