@@ -205,6 +205,8 @@ def test_classes_put_together_by_hand_make_a_dataset(visit, space, tmp_path):
         page.wait_for_selector(f"#cs-pictures :text('{name}2')", timeout=PATIENCE)
         page.click("#cs-add")
         page.wait_for_selector(f"#cs-classes:has-text('{name} (3)')", timeout=PATIENCE)
+        # The fields are emptied after that; what was put in before would be lost.
+        page.wait_for_selector(f"#cs-pictures :text('{name}2')", state="detached", timeout=PATIENCE)
     assert "2 classes, 6 images" in ranked(page).inner_text()
     assert space.uploads() == []
 
