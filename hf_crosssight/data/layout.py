@@ -201,7 +201,7 @@ def _named_splits(data: Sequence[str]) -> list[_Config]:
     config = _Config("default")
     for path in parquet or data:
         shard = _SHARD.fullmatch(path)
-        config.splits.setdefault(shard["split"] if shard else _split_of(path), []).append(path)
+        config.splits.setdefault(shard["split"] if shard else split_of(path), []).append(path)
     if not config.splits:
         return [config]
     if set(config.splits) & {"train", "validation", "test"}:
@@ -214,8 +214,8 @@ def _named_splits(data: Sequence[str]) -> list[_Config]:
     return [config]
 
 
-def _split_of(path: str) -> str:
-    """The split that a folder or the file is called after, '' if none is."""
+def split_of(path: str) -> str:
+    """The split (`train`, `validation`, `test`) that a folder or the file of a path is called after, '' if none is."""
     for part in reversed(path.lower().split("/")):
         words = set(re.split(r"[^a-z]+", part.rsplit(".", 1)[0]))
         for split, names in _SPLIT_WORDS.items():

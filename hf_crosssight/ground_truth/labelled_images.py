@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.layout import split_of
 from ..errors import UserError
 
 _TEST_SPLITS = ("test", "validation", "valid", "val")
@@ -75,6 +76,11 @@ def expand_datasets(named: Sequence[str]) -> list[str]:
 def _is_dataset(folder: Path) -> bool:
     if any(folder.glob("*.parquet")) or any(folder.glob("data/*.parquet")) or (folder / "dataset_dict.json").exists():
         return True
+    train = [child for child in folder.iterdir() if child.is_dir() and split_of(child.name) == "train"]
+    return _holds_classes(folder) or any(map(_holds_classes, train))
+
+
+def _holds_classes(folder: Path) -> bool:
     return any(child.is_dir() and any(child.glob("*.[jJpP][pPnN]*[gG]")) for child in folder.iterdir())
 
 

@@ -30,7 +30,7 @@ from hf_crosssight.ground_truth.record_store import Record, RecordStore
 from hf_crosssight.ground_truth.splits import SplitSizes, balanced_rows, classes_left_out, draw_split
 from hf_crosssight.ground_truth.tidy_tables import load_tidy
 
-from .small_world import write_dataset, write_resnet, write_vit
+from .small_world import CLASSES, draw, png, write_dataset, write_resnet, write_vit
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +271,18 @@ def test_images_of_a_folder(world: Path) -> None:
     assert expand_datasets([str(world / "data/acme"), "digits"]) == [
         str(world / "data/acme/own"), str(world / "data/acme/shapes"), "digits"
     ]  # fmt: skip
+
+
+def test_a_folder_of_splits_of_class_folders_is_one_dataset(tmp_path: Path) -> None:
+    for split, count in (("train", 3), ("test", 2)):
+        for label, name in enumerate(CLASSES):
+            (tmp_path / "own" / split / name).mkdir(parents=True)
+            for row in range(count):
+                picture = draw(label, np.random.default_rng(row), 16)
+                (tmp_path / "own" / split / name / f"{row}.png").write_bytes(png(picture))
+    assert expand_datasets([str(tmp_path / "own")]) == [str(tmp_path / "own")]
+    images = load_images(str(tmp_path / "own"), 16, offline=True)
+    assert (len(images.images), int(images.in_test.sum()), images.class_names) == (15, 6, tuple(sorted(CLASSES)))
 
 
 def test_the_digits_of_scikit_learn() -> None:
