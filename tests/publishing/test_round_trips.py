@@ -7,13 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import hf_hub_download
 from transformers import AutoModel
 
 from hf_crosssight.cli.entry import _run
-from hf_crosssight.models import CrossSightModel
+from hf_crosssight.models import Arch2VecConfig, Arch2VecModel, CrossSightModel
 from hf_crosssight.rankers import BUNDLED_FOLDER, bundled_ranker
+from hf_crosssight.training.encoder_folder import save_encoder
+from hf_crosssight.zoo.open import open_zoo
 from tests.conftest import client_environment
 from tests.hub import LoopbackHub
 from tests.publishing.cards import checked_dataset_card, snippets
@@ -70,6 +73,27 @@ def test_a_ranker_and_an_index_come_back_and_rank_the_same(run, hub, tmp_path, c
     assert (len(told["zoo"]), told["ranking"][0].model_id) == (2019, ours["recommendations"][0]["model_id"])
     exec(compile(snippets((tmp_path / "copy/README.md").read_text())[0], "ranker card", "exec"), told)
     assert [one["rank"] for one in told["best"]] == [1, 2, 3]
+
+
+def test_an_encoder_comes_back_and_makes_the_codes_of_a_zoo(run, hub, tmp_path):
+    small = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
+    encoder = Arch2VecModel(Arch2VecConfig.from_preset("default", **small)).eval()
+    save_encoder(encoder, tmp_path / "encoder")
+    to = ["--to", "anna/encoder", "--license", "mit", "--token", "good"]
+    run("publish", "encoder", str(tmp_path / "encoder"), *to)
+    assert run("publish", "encoder", str(tmp_path / "encoder"), *to)["committed"] is False
+    loaded = AutoModel.from_pretrained("anna/encoder")
+    assert isinstance(loaded, Arch2VecModel)
+    assert all((value == encoder.state_dict()[name]).all() for name, value in loaded.state_dict().items())
+    here, there = (
+        run("zoo", "build", "--from", str(hub.folder.root / "models"), "--out", str(tmp_path / name), "--views",
+            "weights,arch2vec", "--encoder", which)
+        for name, which in (("here", str(tmp_path / "encoder")), ("there", "anna/encoder"))
+    )  # fmt: skip
+    assert there["views"]["arch2vec"] == here["views"]["arch2vec"] > 0
+    codes = [open_zoo(tmp_path / name).views["arch2vec"] for name in ("here", "there")]
+    assert np.array_equal(*codes)
+    assert '"anna/encoder@' in (tmp_path / "there/index.json").read_text()
 
 
 def test_what_needs_no_package(run, hub, tmp_path):
