@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 _BLOCK = 8  # methods side by side in the table of ranks
+_LONGEST_NOTE = 400  # characters, on a screen
 _METRICS = {
     "weighted_tau": "tau_w", "weighted_tau_true_rank": "tau_w (true rank)", "kendall_tau": "kendall",
     "regret_at_1": "regret@1", "regret_at_3": "regret@3", "regret_at_5": "regret@5", "ndcg_at_5": "ndcg@5",
@@ -46,10 +48,10 @@ def print_comparison(comparison: Comparison, wanted: Format, plot: str | None = 
             f"({comparison.forward_seconds:.1f} s)"
         )
         parts = [head, "", _in_columns(_method_rows(comparison)), "", costs, "", *_rank_blocks(comparison)]
-        emit("\n".join([*parts, *_sources(comparison.learnt_from), *(f"note: {note}" for note in notes)]))
+        emit("\n".join([*parts, *_sources(comparison.learnt_from), *(f"note: {_brief(note)}" for note in notes)]))
         return
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {_brief(note)}", file=sys.stderr)
 
 
 def _method_rows(comparison: Comparison) -> list[dict[str, Any]]:
@@ -113,7 +115,7 @@ def print_evaluation(evaluation: Evaluation, wanted: Format) -> None:
         emit("\n".join([head, "", _in_columns(evaluation_rows(said)), "", *_ceiling(said["ceiling"]),
                         *_sources(said["learnt_from"])]))  # fmt: skip
     for note in evaluation.warnings:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {_brief(note)}", file=sys.stderr)
 
 
 def evaluation_rows(said: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,6 +133,11 @@ def evaluation_rows(said: dict[str, Any]) -> list[dict[str, Any]]:
         }  # fmt: skip
         rows.append(row)
     return rows
+
+
+def _brief(note: str) -> str:
+    """A note without the tail of a long list; JSON has it whole."""
+    return textwrap.shorten(note, _LONGEST_NOTE, placeholder=" ...")
 
 
 def _mean(found: Any) -> float | None:

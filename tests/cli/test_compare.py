@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from hf_crosssight.cli.entry import main
+from hf_crosssight.comparison import seen
 from tests.comparison.conftest import write_table
 from tests.ground_truth.small_world import write_dataset, write_resnet
 
@@ -70,6 +71,17 @@ def test_compare_in_every_format(folder: Path, tmp_path: Path, capsys, monkeypat
     assert capsys.readouterr().out.startswith("| method | needs |")
     assert compared(folder, "--methods", "params", "--format", "quiet") == 0
     assert capsys.readouterr().out == "params\tacme/wide\n"
+
+
+def test_a_long_list_of_models_is_cut_on_a_screen_alone(folder: Path, capsys, monkeypatch) -> None:
+    long = "seen: " + ", ".join(f"org/model-{number}" for number in range(100))
+    monkeypatch.setattr(seen.Seen, "warnings", lambda *_: (long,))
+    assert compared(folder, "--methods", "params,crosssight", "--format", "json") == 0
+    assert long in json.loads(capsys.readouterr().out)["warnings"]
+    assert compared(folder, "--methods", "params,crosssight", "--format", "human") == 0
+    [note] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: seen")]
+    assert note.endswith(" ...")
+    assert len(note) < 410
 
 
 def test_evaluate_in_every_format(folder: Path, capsys) -> None:
