@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from evaluate_ranker import FEWEST, read_corpus
+from evaluate_ranker import read_corpus
 
 from hf_crosssight.evaluation.intervals import mean_interval
 from hf_crosssight.evaluation.metrics import weighted_tau
+from hf_crosssight.evaluation.quadrants import MIN_MODELS
 from hf_crosssight.ground_truth.tables import Task
 from hf_crosssight.models import CrossSightModel
 from hf_crosssight.rankers import bundled_ranker
@@ -37,7 +38,7 @@ def main() -> None:
         if options.recipe and table.id.rpartition("_")[2] not in options.recipe:
             continue
         tasks = [unseen_part(task, seen) for task in corpus.tasks([table.id]) if task.dataset in corpus.tokens]
-        tasks = [task for task in tasks if len(task.models) >= FEWEST]
+        tasks = [task for task in tasks if len(task.models) >= MIN_MODELS]
         if not tasks:
             continue
         most = max(len(task.models) for task in tasks)

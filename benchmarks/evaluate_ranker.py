@@ -3,8 +3,9 @@
     python benchmarks/evaluate_ranker.py --zoo INDEX [--zoo FOLDER ...] --ground-truth TABLE [--ground-truth ...]
         --datasets FOLDER --test full --out FOLDER [--models FOLDER ...] [--forward TABLE] [--folds 5] [--seeds 3]
 
-Each fold holds out a fifth of the parents, and a fifth of the lineages or of the architecture families; the ranker and
-every baseline learn from the rest and score the blind part. `--test` names the recipes that are tested on; all tables
+Each fold holds out a fifth of the parents, and a fifth of the lineages, of the architecture families or of the single
+models (whose relatives then stay in training); the ranker and every baseline learn from the rest and score the blind
+part. `--test` names the recipes that are tested on; all tables
 are learnt from. A fold's outcomes are written when it is done, so that a killed run goes on; the tables are made of
 all outcomes in `--out`. One core: about half a minute a fold. `--write` puts them into benchmarks/RESULTS.md.
 """
@@ -23,9 +24,11 @@ import numpy as np
 import torch
 from evidence.ranker_report import section
 from evidence.results_file import replace_section
+from evidence.target_scores import target_logme
 
 from hf_crosssight.evaluation.baselines import Predictor
 from hf_crosssight.evaluation.quadrants import training_tasks
+from hf_crosssight.evaluation.relatives import BlindModel
 from hf_crosssight.evaluation.report import Outcome
 from hf_crosssight.evaluation.shortlist import HeldOut
 from hf_crosssight.evaluation.stated_accuracy import stated_accuracy
@@ -37,6 +40,7 @@ from hf_crosssight.training.measured_corpus import MeasuredCorpus, load_measured
 from hf_crosssight.training.measured_evaluation import (
     NestedFold,
     baselines_of,
+    blind_models,
     held_out_lists,
     measured_predictor,
     nested_folds,
@@ -48,7 +52,8 @@ from hf_crosssight.zoo.open import open_zoo
 
 VIEWS = ("structure", "card", "weights", "probe")
 FORWARD = {"knn": "kNN run on the target", "head": "linear head run on the target"}
-FEWEST = 5
+LOGME = "LogME run on the target"
+RELATED = ("ranker", "trees with probe", "trees", "kNN run on the target")
 HEADING = "## Ranker on own ground truth"
 
 
@@ -61,7 +66,7 @@ def main() -> None:
         raise SystemExit(f"no table of the recipes {', '.join(options.test)}; there are {_ids(corpus)}")
     anchors = probe_anchors(options.cache)
     facts = {"source accuracy": source_accuracies(options.models, corpus.zoo)}
-    forward = forward_results(options.forward)
+    forward = {**forward_results(options.forward), **logme_results(options, corpus, tested)}
     for nested in nested_folds(corpus, tested, options.folds, options.seeds):
         path = options.out / f"{nested.name}.jsonl"
         if path.is_file():
@@ -71,9 +76,12 @@ def main() -> None:
         lines = [json.dumps(asdict(outcome)) for outcome in outcomes_of(corpus, nested, tested, methods)]
         held = held_out_lists(corpus, nested, tested, methods["ranker"])
         write_text(shortlists_of(path), json.dumps([asdict(one) for one in held]))
+        placed = blind_models(corpus, nested, tested, {name: methods[name] for name in RELATED if name in methods})
+        write_text(relatives_of(path), json.dumps([asdict(one) for one in placed]))
         write_text(path, "\n".join(lines) + "\n")
         print(f"{nested.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    text = section(HEADING, corpus, tested, read_outcomes(options.out), read_held_out(options.out))
+    evidence = read_outcomes(options.out), read_held_out(options.out), read_relatives(options.out)
+    text = section(HEADING, corpus, tested, *evidence)
     print(text)
     if options.write:
         replace_section(HEADING, text)
@@ -129,6 +137,20 @@ def forward_results(tables: Sequence[Path]) -> dict[str, dict[tuple[str, str], f
     return found
 
 
+def logme_results(
+    options: argparse.Namespace, corpus: MeasuredCorpus, tested: Sequence[str]
+) -> dict[str, dict[tuple[str, str], float]]:
+    """LogME of every model that `--models` holds on the target's images, by (dataset, model)."""
+    if not options.models:
+        return {}
+    tasks = corpus.tasks(tested)
+    datasets = sorted({task.dataset for task in tasks})
+    models = sorted({model for task in tasks for model in task.models})
+    scores = target_logme(options.models, models, datasets, options.datasets[0], options.cache or options.out)
+    known = np.argwhere(np.isfinite(scores))
+    return {LOGME: {(datasets[d], models[m]): float(scores[d, m]) for d, m in known}}
+
+
 def source_accuracies(folders: Sequence[Path], zoo: ZooIndex) -> dict[str, float | None]:
     """What each model's card states that it reached on its own data."""
     places = {model: folder / model for folder in folders for model in zoo.model_ids if (folder / model).is_dir()}
@@ -144,6 +166,17 @@ def read_held_out(folder: Path) -> list[HeldOut]:
     """Blind datasets with all their models, of the folds of lineages that are done."""
     rows = [row for path in sorted(folder.glob("*.shortlist.json")) for row in json.loads(path.read_text())]
     return [HeldOut(row["parent"], tuple(row["gaps"]), row["best"]) for row in rows]
+
+
+def relatives_of(path: Path) -> Path:
+    """Where a fold's blind models stand, beside its outcomes."""
+    return path.with_suffix(".relatives.json")
+
+
+def read_relatives(folder: Path) -> list[BlindModel]:
+    """Blind models of all folds that are done."""
+    files = sorted(folder.glob("*.relatives.json"))
+    return [BlindModel(**row) for path in files for row in json.loads(path.read_text())]
 
 
 def read_outcomes(folder: Path) -> list[Outcome]:

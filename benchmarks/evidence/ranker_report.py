@@ -14,6 +14,7 @@ import torch
 
 from hf_crosssight.evaluation.ceiling import ceilings
 from hf_crosssight.evaluation.quadrants import BLIND_DATASETS, BLIND_MODELS, DOUBLE_BLIND
+from hf_crosssight.evaluation.relatives import BlindModel, by_relation
 from hf_crosssight.evaluation.report import Outcome, bootstrap_interval, mean_over_tables, spread_over_seeds
 from hf_crosssight.evaluation.shortlist import HeldOut, leave_one_parent_out
 from hf_crosssight.training.measured_corpus import MeasuredCorpus
@@ -27,7 +28,7 @@ _ADVANCE = 0.02
 
 def section(
     heading: str, corpus: MeasuredCorpus, tested: Sequence[str], outcomes: Sequence[Outcome],
-    held: Sequence[HeldOut],
+    held: Sequence[HeldOut], placed: Sequence[BlindModel],
 ) -> str:  # fmt: skip
     """The whole section as markdown."""
     shown = per_parent(outcomes)
@@ -37,6 +38,7 @@ def section(
         if own:
             raw = [outcome for outcome in outcomes if outcome.quadrant == quadrant]
             lines += [f"### {quadrant.capitalize()}", "", *_figures(own, raw), "", *_differences(own), ""]
+    lines += ["### Blind models by their closest relative in training", "", *_relatives(placed), ""]
     lines += ["### Shortlist", "", _shortlist(held), ""]
     return "\n".join([*lines, "### Noise ceiling", "", *_ceilings(corpus, tested)]) + "\n"
 
@@ -117,6 +119,22 @@ def bootstrap_bound(first: Sequence[Outcome], second: Sequence[Outcome]) -> floa
     """One-sided 90 % lower bound of the mean difference, by the normal shape of the two-sided interval."""
     mean, low, _ = bootstrap_interval(first, second, METRICS[0])
     return mean - (mean - low) * 1.2816 / 1.6449
+
+
+def _relatives(placed: Sequence[BlindModel]) -> list[str]:
+    """Folds of models, lineages and families together: what differs between the rows is who was in training."""
+    methods = list(dict.fromkeys(one.method for one in placed))
+    lines = [
+        "Pairs of a blind model and any other candidate of a known dataset that were ordered rightly (chance 0.5); "
+        "mean over models, 90 % interval over lineages. What runs every model needs no relatives: it tells how hard "
+        "a row is.",
+        "",
+        "| closest relative | models | lineages | " + " | ".join(methods) + " |",
+        "|---|---:|---:|" + "---:|" * len(methods),
+    ]
+    for relation, models, lineages, cells in by_relation(placed, methods):
+        lines.append(f"| {relation} | {models} | {lineages} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def _shortlist(held: Sequence[HeldOut]) -> str:

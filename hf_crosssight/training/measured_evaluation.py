@@ -25,6 +25,7 @@ from hf_crosssight.evaluation.baselines import (
 from hf_crosssight.evaluation.family_pairs import family_pairs
 from hf_crosssight.evaluation.metrics import METRICS
 from hf_crosssight.evaluation.quadrants import BLIND_MODELS, DOUBLE_BLIND, Fold, folds_of, test_tasks
+from hf_crosssight.evaluation.relatives import BlindModel, closest_relative, pairs_of_each
 from hf_crosssight.evaluation.report import Outcome
 from hf_crosssight.evaluation.shortlist import HeldOut
 from hf_crosssight.ground_truth.tables import Task
@@ -34,14 +35,14 @@ from hf_crosssight.tokens.word_match import evidence_of
 from .blind_evaluation import text_vectors, token_distance
 from .measured_corpus import MeasuredCorpus
 
-LINEAGES, FAMILIES = "lineages", "families"
+LINEAGES, FAMILIES, MODELS = "lineages", "families", "models"
 FAMILIES_KNOWN, FAMILIES_BLIND = "unseen families", "unseen families, blind datasets"
 _RENAMED = {BLIND_MODELS: FAMILIES_KNOWN, DOUBLE_BLIND: FAMILIES_BLIND}
 
 
 @dataclass(frozen=True)
 class NestedFold:
-    """A fold with what it holds out of the models: whole lineages, or whole families (which hold whole lineages)."""
+    """A fold with what it holds out: whole lineages, whole families (which hold whole lineages), or single models."""
 
     held: str
     seed: int
@@ -56,9 +57,10 @@ class NestedFold:
 def nested_folds(corpus: MeasuredCorpus, tested: Sequence[str], folds: int, seeds: int) -> Iterator[NestedFold]:
     """All folds of the tables that are tested on; with each seed other parents and models fall together."""
     tasks = corpus.tasks(tested)
-    families = kin_of_families(corpus)
+    alone = {model: model for model in corpus.lineage}  # relatives stay in training, to tell what they are worth
+    splits = ((LINEAGES, corpus.lineage), (FAMILIES, kin_of_families(corpus)), (MODELS, alone))
     for seed in range(seeds):
-        for held, groups in ((LINEAGES, corpus.lineage), (FAMILIES, families)):
+        for held, groups in splits:
             for number, fold in enumerate(folds_of(tasks, groups, folds, seed)):
                 yield NestedFold(held, seed, number, _with_kin(fold, groups))
 
@@ -78,7 +80,12 @@ def _with_kin(fold: Fold, groups: Mapping[str, str]) -> Fold:
 def outcomes_of(
     corpus: MeasuredCorpus, nested: NestedFold, tested: Sequence[str], methods: Mapping[str, Predictor]
 ) -> Iterator[Outcome]:
-    """What fitted methods score on a fold's quadrants; regret in accuracy points, pairs of one family counted."""
+    """What fitted methods score on a fold's quadrants; regret in accuracy points, pairs of one family counted.
+
+    Of folds of single models nothing: their blind models have relatives in training (see `blind_models`).
+    """
+    if nested.held == MODELS:
+        return
     for quadrant, tasks in test_tasks(corpus.tasks(tested), nested.fold).items():
         if nested.held == FAMILIES and quadrant not in _RENAMED:
             continue  # known models: what the folds of lineages tell already
@@ -90,6 +97,23 @@ def outcomes_of(
                 if scores is not None:
                     figures = figures_of(np.asarray(scores), task.scores, families)
                     yield Outcome(name, shown, task.table, task.dataset, task.parent, nested.seed, figures)
+
+
+def blind_models(
+    corpus: MeasuredCorpus, nested: NestedFold, tested: Sequence[str], methods: Mapping[str, Predictor]
+) -> Iterator[BlindModel]:
+    """How each blind model is placed among all candidates of each known dataset, with its closest relative there."""
+    tasks = [task for task in corpus.tasks(tested) if task.parent not in nested.fold.parents]
+    training = {model for task in tasks for model in task.models} - nested.fold.models
+    kin = {m: closest_relative(m, training, corpus.lineage, corpus.family) for m in sorted(nested.fold.models)}
+    for task in tasks:
+        for name, predict in methods.items():
+            scores = predict(task)
+            if scores is None:
+                continue
+            for model, pairs in zip(task.models, pairs_of_each(np.asarray(scores), task.scores), strict=True):
+                if model in kin:
+                    yield BlindModel(name, model, task.dataset, corpus.lineage[model], kin[model], float(pairs))
 
 
 def held_out_lists(
@@ -122,6 +146,7 @@ def baselines_of(
     found: dict[str, Predictor] = {
         "random": lambda task: rng.random(len(task.models)),
         "params": fact_predictor(facts_of(corpus.zoo, "params")),
+        "gmacs": fact_predictor(facts_of(corpus.zoo, "gmacs")),
         "static mean rank": static_mean(known, quantiles),
         "static mean z": static_mean(known, z_scores),
         "nearest dataset": nearest_dataset(known, token_distance(corpus.tokens)),
