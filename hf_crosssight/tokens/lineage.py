@@ -83,7 +83,7 @@ def lineage_views(names: Names, views: Mapping[str, np.ndarray], masks: Mapping[
     base = _bases(names)
     _tell_base(view, names, base)
     weights, known = _weight_summaries(views, masks, count)
-    near = nearest_others(_standardised(weights, known), known)
+    near = nearest_others(standardised(weights, known), known)
     _tell_distance(view, "weights", near)
     found = near.index >= 0
     view[:, _COLUMN["weights_nearest_is_base"]] = found & (near.index == base)
@@ -172,7 +172,7 @@ def _shapes(
     return np.asarray(views["structure"], np.float32).reshape(count, -1), np.asarray(masks["structure"], bool)
 
 
-def _standardised(points: np.ndarray, known: np.ndarray) -> np.ndarray:
+def standardised(points: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Each column less its mean, over its spread in the zoo, over the root of their number."""
     if not known.any() or not points.shape[1]:
         return points
