@@ -78,7 +78,12 @@ _LISTED = 100
 
 @app.command("build", epilog=BUILD_EXAMPLES)
 def build_command(
-    out: Annotated[Path, typer.Option(help="Folder of the index; an interrupted or older one is gone on with.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the index; an interrupted or older one is gone on with, and then holds what is named now."
+        ),
+    ],
     ids: _Ids = None,
     folder: _From = None,
     filter: _Filter = None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hf_crosssight.cli.output import Format, emit, human_size
 from hf_crosssight.cli.progress import ProgressLine
+from hf_crosssight.data.draw import shortened
 
 if TYPE_CHECKING:
     from hf_crosssight.zoo.build import BuildReport, Meter
@@ -68,6 +69,10 @@ def _report_lines(report: BuildReport, verb: str, said: dict[str, Any]) -> list[
         f"{verb} {report.read} in {report.seconds:.1f} s: {said['models_per_second']} models/s, "
         f"{report.bytes_read / 1e6:.1f} MB at {said['megabytes_per_second']} MB/s",
     ]
+    if report.removed:
+        lines.append(f"no longer in it, since not named now: {shortened(report.removed)} (`zoo add` keeps them)")
+    if report.removed_views:
+        lines.append(f"views no longer in it: {', '.join(report.removed_views)}")
     if report.skipped:
         lines += [f"left out ({len(report.skipped)}):", *_named(report.skipped)]
     reasons = {f"{name} ({view})": why for name, own in report.missing_views.items() for view, why in own.items()}

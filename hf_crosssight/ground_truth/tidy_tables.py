@@ -75,7 +75,19 @@ def read_rows(path: Path | str) -> Iterator[dict[str, object]]:
         missing = [name for name in REQUIRED if name not in table.column_names]
         if missing:
             raise UserError(f"{file} has no column {missing[0]!r}", f"A table needs {', '.join(REQUIRED)}.")
-        yield from table.to_pylist()
+        yield from _with_numbers(table, file).to_pylist()
+
+
+def _with_numbers(table: pa.Table, file: Path) -> pa.Table:
+    """The table with accuracies as float64."""
+    import pyarrow as pa
+
+    place = table.column_names.index("accuracy")
+    try:
+        numbers = table.column("accuracy").cast(pa.float64())
+    except pa.ArrowException as error:
+        raise UserError(f"{file}: an accuracy is no number: {error}", "Leave failed runs empty.") from error
+    return table.set_column(place, "accuracy", numbers)
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -92,7 +92,7 @@ def weights_view(
         if progress is not None:
             progress("weights", done, plan.bytes)
     statistics = reading.statistics()
-    if not any(one.found for one in statistics):
+    if not any(one.found and one.found.get("not_finite", 0.0) < 1.0 for one in statistics):
         raise ValueError("no tensor holds weights that mean anything")
     view = np.zeros(WEIGHTS_SHAPE, np.float32)
     view[0, : 1 + len(SUMMARY)] = 1.0, *summary(statistics)

@@ -26,6 +26,8 @@ def _absent() -> Array:
 
 # Squares and products of features must stay finite in float64.
 _LARGEST = 1e100
+# Those of smaller ones must not vanish.
+_SMALLEST = 1e-100
 # Rows of float16 probabilities over 1,000 classes miss 1 by up to half a percent.
 _SUM_TOLERANCE = 1e-2
 
@@ -145,8 +147,11 @@ def _classes(method: str, name: str, value: Any, parity: bool, fewest: int = 2) 
 def _features(method: str, name: str, array: Array, count: int | None, parity: bool, single: bool) -> Array:
     _check_shape(method, name, array, count)
     # No float32 reaches the limit.
-    if array.dtype.itemsize > 4 and max(float(array.max()), -float(array.min())) > _LARGEST:
+    largest = max(float(array.max()), -float(array.min())) if array.dtype.itemsize > 4 else 1.0
+    if largest > _LARGEST:
         raise UserError(f"{method}: {name} exceed {_LARGEST:g}", "rescale them")
+    if not parity and 0 < largest < _SMALLEST:
+        raise UserError(f"{method}: {name} are all below {_SMALLEST:g}", "rescale them")
     if not parity and _rows_are_equal(array):
         raise UserError(f"{method}: {name} are the same for every image", "leave this model out")
     return array if single and array.dtype in (np.float32, np.float64) else array.astype(np.float64)

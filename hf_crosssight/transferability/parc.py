@@ -84,7 +84,7 @@ def public_components(rows: Array, dims: int) -> Array:
 
     dims = min(dims, len(rows))
     if rows.shape[1] < dims:
-        raise UserError(f"parc: the public projection needs {dims} features, there are {rows.shape[1]}", "drop -32")
+        raise ValueError(f"its projection needs {dims} features, there are {rows.shape[1]}")
     return np.asarray(
         PCA(n_components=dims, svd_solver="randomized", random_state=1919, iterated_power=1).fit_transform(rows)
     )

@@ -212,7 +212,7 @@ def score(
         "label_embeddings": label_embeddings,
     }
     inputs = _checked(entry, labels, given, seed, parity)
-    return _finite(entry.name, _public(entry, inputs, chosen) if parity else float(entry.module.score(inputs)), chosen)
+    return _finite(entry.name, _public(entry, inputs, chosen) if parity else _default(entry, inputs), chosen)
 
 
 def score_zoo(
@@ -225,7 +225,7 @@ def score_zoo(
     their authors' scripts do; every other method gives what `score(..., parity=True)` gives.
     """
     entry = _method(method)
-    if not (parity and hasattr(entry.module, "over_zoo")):
+    if not (models and parity and hasattr(entry.module, "over_zoo")):
         return [score(method, labels=labels, parity=parity, **{**shared, **model}) for model in models]
     seed = int(shared.pop("seed", 0))
     state = np.random.RandomState(seed)
@@ -250,6 +250,14 @@ def _checked(entry: Method, labels: Any, given: Mapping[str, Any], seed: int, pa
         needs_repeats=entry.needs_repeats and not parity,
         single=entry.single or parity,
     )
+
+
+def _default(entry: Method, inputs: Inputs) -> float:
+    """The score, numerical breakdowns as errors of the input that has none."""
+    try:
+        return float(entry.module.score(inputs))
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        raise UserError(f"{entry.name}: these inputs give no score: {error}", "leave this model out") from error
 
 
 def _public(entry: Method, inputs: Inputs, implementation: str) -> float:

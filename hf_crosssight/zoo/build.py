@@ -49,6 +49,8 @@ class BuildReport:
         bytes_read (`int`): bytes of weights and headers that were read now.
         seconds (`float`): time of it all.
         seconds_per_view (`dict[str, float]`): view → time of the models read now, summed over workers.
+        removed (`tuple[str, ...]`): models of the index that stood there which are not in this one.
+        removed_views (`tuple[str, ...]`): likewise views.
     """
 
     index: Path
@@ -60,6 +62,8 @@ class BuildReport:
     bytes_read: int
     seconds: float
     seconds_per_view: dict[str, float] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+    removed_views: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -74,6 +78,8 @@ class BuildReport:
             "models_per_second": round(self.read / max(self.seconds, 1e-9), 2),
             "megabytes_per_second": round(self.bytes_read / 1e6 / max(self.seconds, 1e-9), 2),
             "seconds_per_view": {name: round(value, 2) for name, value in self.seconds_per_view.items()},
+            "removed": list(self.removed),
+            "removed_views": list(self.removed_views),
             "skipped": [{"model_id": name, "reason": reason} for name, reason in self.skipped.items()],
             "missing_views": [
                 {"model_id": name, "view": view, "reason": reason}
@@ -181,6 +187,8 @@ def build_zoo(
             raise nothing_usable(skipped, outcomes)
         if progress is not None:
             progress("writing the index", 0, None)
+        kept = {outcome.model_id for outcome in chosen}
+        stood, shown = held.contents()
         content = IndexContent(
             keys=[outcome.key for outcome in chosen], views=wanted, byte_budget=plan.byte_budget, skipped=skipped,
             encoder=encoder,
@@ -191,6 +199,8 @@ def build_zoo(
         index=root, num_models=done.num_models, read=sum(outcome.read for outcome in chosen), skipped=skipped,
         missing_views=done.missing_views, views=done.views, bytes_read=meter.bytes_read, seconds=meter.seconds,
         seconds_per_view=meter.seconds_per_view,
+        removed=tuple(name for name in stood if name not in kept),
+        removed_views=tuple(name for name in shown if name not in wanted),
     )  # fmt: skip
 
 

@@ -50,6 +50,10 @@ class HeldModels:
             zoo = None
         return cls(zoo, read_skipped(folder)[1], plan)
 
+    def contents(self) -> tuple[list[str], list[str]]:
+        """Ids of all models of the index, whatever is wanted of them, and names of its views."""
+        return (list(self.zoo.model_ids), list(self.zoo.views)) if self.zoo is not None else ([], [])
+
     def has(self, key: str) -> bool:
         """Whether the index holds this very model."""
         return key in self._by_key

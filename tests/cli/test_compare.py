@@ -121,6 +121,12 @@ def test_bad_input_is_told_in_two_lines(folder: Path, capsys, arguments: tuple[s
     assert words in what + hint
 
 
+def test_an_accuracy_that_is_no_number(folder: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "bad.csv").write_text("model_id,dataset_id,seed,accuracy\nacme/small,zoo-bench/usps,0,oops\n")
+    assert compared(folder, "--methods", "params", "--ground-truth", tmp_path / "bad.csv") == 2
+    assert "an accuracy is no number" in capsys.readouterr().err
+
+
 def test_a_table_without_a_column(folder: Path, tmp_path: Path, capsys) -> None:
     (tmp_path / "bad.csv").write_text("model,dataset\n")
     assert run("evaluate", "--zoo", folder / "models", "--ground-truth", tmp_path / "bad.csv", "--offline") == 2

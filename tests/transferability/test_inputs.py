@@ -211,6 +211,23 @@ def test_degenerate_features_have_a_finite_value_or_a_reason(method: str, kind: 
         assert math.isfinite(value) or reason.startswith(f"{method}: ")
 
 
+@pytest.mark.parametrize("method", BY_FEATURES)
+def test_features_that_would_vanish_are_an_error(method: str, inputs: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=f"^{method}: features are all below"):
+        score(method, **{**inputs, "features": inputs["features"].astype(np.float64) * 1e-200})
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_embeddings_that_are_all_the_same_have_a_value_or_a_reason(value: float, inputs: dict[str, Any]) -> None:
+    value, reason = score_or_reason("emms", {**inputs, "label_embeddings": np.full((4, 5), value)})
+    assert math.isfinite(value) or reason.startswith("emms: ")
+
+
+def test_no_model_has_no_score(inputs: dict[str, Any]) -> None:
+    for parity in (False, True):
+        assert score_zoo("ncti", [], labels=inputs["labels"], parity=parity) == []
+
+
 def test_a_public_form_that_crashes_is_an_error_with_its_name(inputs: dict[str, Any]) -> None:
     gap = {**inputs, "labels": np.where(inputs["labels"] == 3, 4, inputs["labels"])}
     with pytest.raises(UserError, match="logme: the public implementation 'tllib' fails here"):

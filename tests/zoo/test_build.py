@@ -81,6 +81,15 @@ def test_what_stands_in_the_index_is_not_read_again(tmp_path: Path):
     assert content(tmp_path / "index") == content(tmp_path / "fresh")
 
 
+def test_what_an_older_index_held_and_this_one_does_not_is_told(tmp_path: Path):
+    ids = write_models(tmp_path / "models", 3)
+    assert built(tmp_path / "models", tmp_path / "index").removed == ()
+    report = built(tmp_path / "models", tmp_path / "index", only=(ids[0],), views=("structure",))
+    assert set(report.removed) == set(ids[1:])
+    assert "weights" in report.removed_views
+    assert report.to_dict()["removed"] == list(report.removed)
+
+
 def test_a_view_that_is_asked_for_later_does_not_cost_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_models(tmp_path / "models", 3)
     built(tmp_path / "models", tmp_path / "index", views=("weights",))
@@ -157,6 +166,7 @@ def test_weights_without_meaning_cost_the_view_not_the_model(tmp_path: Path):
     assert report.num_models == 4
     assert "acme/masks" in report.missing_views
     assert "weights" in report.missing_views["acme/masks"]
+    assert report.missing_views["acme/nan"]["weights"] == "no tensor holds weights that mean anything"
     zoo = ZooIndex.open(tmp_path / "index")
     assert not zoo.view_mask["weights"][zoo.model_ids.index("acme/masks")]
     for name in NUMPY_VIEWS:
