@@ -40,7 +40,8 @@ def print_comparison(comparison: Comparison, wanted: Format, plot: str | None = 
         emit("\n".join(f"{one.method.name}\t{_best(comparison, one)}" for one in comparison.methods))
     else:
         dataset = comparison.dataset
-        sampled = f"{dataset['split']}, {dataset['num_classes']} classes, {dataset['num_images_used']} images"
+        classes = f"{dataset['num_classes']} classes" if dataset["num_classes"] else "unlabelled"
+        sampled = f"{dataset['split']}, {classes}, {dataset['num_images_used']} images"
         compared = f"{len(comparison.methods)} methods on {len(comparison.models)} models of '{comparison.zoo['id']}'"
         head = f"{dataset['id']} ({sampled}): {compared}"
         costs = (

@@ -74,7 +74,7 @@ def collect_command(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a table; this is always done.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed runs once more.")] = False,
     max_minutes: Annotated[float | None, typer.Option(help="Begin nothing new after so many minutes.")] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads, 0 for all; 1 makes results repeatable.")] = 1,
     precision: Annotated[str | None, typer.Option(help="no | bf16 | fp16; bf16 where the GPU has it.")] = None,
     offline: OfflineOption = False,
     format: FormatOption = Format.auto,
@@ -122,7 +122,7 @@ def make_zoo_command(
         list[str] | None, typer.Option(metavar="NAME", help="Only these members and their ancestors; repeat.")
     ] = None,
     organisation: Annotated[str, typer.Option(help="First part of the models' ids.")] = "lineage-zoo",
-    threads: Annotated[int, typer.Option(help="CPU threads, 0 for all; 1 makes weights repeatable.")] = 1,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads, 0 for all; 1 makes weights repeatable.")] = 1,
     offline: OfflineOption = False,
     format: FormatOption = Format.auto,
     debug: DebugOption = False,

@@ -31,9 +31,10 @@ def read_truth(spec: str | Path, recipe: str | None, zoo: ZooIndex) -> GroundTru
     place = {model: column for column, model in enumerate(named_in(zoo.model_ids, table.models)) if model is not None}
     shared = [model for model in zoo.model_ids if model in place]
     if len(shared) < 2:
+        alike = f"Ids must be alike: the table has {table.models[0]}, the zoo {zoo.model_ids[0]}."
         raise UserError(
             f"{spec} has results of {len(shared) or 'none'} of the {len(zoo)} models of the zoo",
-            f"Ids must be alike: the table has {table.models[0]}, the zoo {zoo.model_ids[0]}.",
+            "At least two models need an accuracy." if shared else alike,
         )
     columns = [place[model] for model in shared]
     own = _own_data(zoo, shared, table.datasets)

@@ -92,8 +92,10 @@ def weights_view(
         if progress is not None:
             progress("weights", done, plan.bytes)
     statistics = reading.statistics()
-    if not any(one.found and one.found.get("not_finite", 0.0) < 1.0 for one in statistics):
+    if not any(one.found for one in statistics):
         raise ValueError("no tensor holds weights that mean anything")
+    if 2 * reading.bad > reading.size:
+        raise ValueError(f"{reading.bad} of {reading.size} weights that were read are not finite")
     view = np.zeros(WEIGHTS_SHAPE, np.float32)
     view[0, : 1 + len(SUMMARY)] = 1.0, *summary(statistics)
     rows = _merge(statistics)
@@ -116,6 +118,7 @@ class _Reading:
         self._slices: dict[str, list[TensorSlice]] = defaultdict(list)
         self._found: dict[int, dict[str, float]] = {}
         self.not_finite: list[tuple[str, str]] = []
+        self.bad = self.size = 0
 
     def take(self, piece: TensorSlice) -> None:
         name = piece.block.tensor.name
@@ -138,6 +141,7 @@ class _Reading:
         for name, read in reads.items():
             if all(user in self._found for user in self._users[name]):
                 self._slices.pop(name, None)
+                self.bad, self.size = self.bad + read.not_finite, self.size + read.size
                 if read.not_finite:
                     self.not_finite.append((name, f"{read.not_finite} of {read.size} values are not finite"))
 

@@ -32,7 +32,7 @@ def draw_curves(path: Path, curves: Sequence[dict[str, float]], best_epoch: int)
         for name in panel:
             if name in names:
                 label = "held-out lineages" if name.startswith("validation") else "training"
-                axes.plot(epochs, [figures[name] for figures in curves], label=label, linewidth=1.6)
+                axes.plot(epochs, [figures[name] for figures in curves], label=label, linewidth=1.6, marker=".")
         axes.axvline(best_epoch, color="#999999", linestyle=":", linewidth=1.2)
         axes.set_title(panel[0].removeprefix("validation_"), fontsize=11)
         axes.set_xlabel("epoch (dotted: kept)", fontsize=9)

@@ -94,9 +94,12 @@ def alive_columns(rows: Array) -> Array:
 def ledoit_wolf(centred: Array, squares: Array) -> float:
     """Ledoit and Wolf's (2004) shrinkage of the 1/N covariance towards the identity, in [0, 1].
 
-    `squares` is the Gram matrix of the centred rows, on whichever side: only its Frobenius norm is used.
+    `squares` is the Gram matrix of the centred rows, on whichever side: only its Frobenius norm is used. A single
+    column has nothing to be shrunk towards, as scikit-learn has it.
     """
     count, dims = centred.shape
+    if dims == 1:
+        return 0.0
     norms = np.einsum("ij,ij->i", centred, centred)
     mu = norms.sum() / count / dims
     frobenius = float(np.vdot(squares, squares)) / count**2

@@ -4,6 +4,8 @@ Source: Ibrahim, Ponomareva, Mazumder, "Newer is not always better: rethinking t
 peculiarities, stability and performance" (ECML-PKDD 2022), section 3: (1-s) trace(A^-1 cov(E[f | y])) with
 A = (1-s) cov + s mu I and the shrinkage s of Ledoit and Wolf. It tells models apart where the plain score saturates.
 
+Where images are few for what varies, the shrinkage is 1 and the score 0, as by the formula: such models tie.
+
 Default: that formula, by one Cholesky factorisation on the smaller side (D x D, or N x N where images are fewer).
 
 Public implementations: `tllib` (= dataiku) is the same number; `transformer-ranker` passes the class sizes through a
@@ -28,6 +30,8 @@ def _trace(inputs: Inputs, sizes: Array) -> float:
     """The score with the between-class covariance weighted by `sizes` [C]."""
     # A copy in any case: parity hands over the caller's own array.
     rows = alive_columns(centre(inputs.features.astype(np.float64), overwrite=True))
+    # The score knows no unit, but fourth powers of the features must stay numbers; a power of two loses no bit.
+    rows *= 2.0 ** -np.frexp(np.abs(rows).max(initial=1e-300))[1]
     count, dims = len(rows), inputs.features.shape[1]
     squares = gram(rows)
     shrinkage, mean_variance = _with_dead_columns(rows, squares, dims)

@@ -225,9 +225,10 @@ def score_zoo(
     their authors' scripts do; every other method gives what `score(..., parity=True)` gives.
     """
     entry = _method(method)
-    if not (models and parity and hasattr(entry.module, "over_zoo")):
+    scripted = entry.implementation(None) == entry.implementation(shared.get("implementation")) if parity else False
+    if not (models and scripted and hasattr(entry.module, "over_zoo")):
         return [score(method, labels=labels, parity=parity, **{**shared, **model}) for model in models]
-    seed = int(shared.pop("seed", 0))
+    seed, _ = int(shared.pop("seed", 0)), shared.pop("implementation", None)
     state = np.random.RandomState(seed)
     parts = [entry.module.parts(_checked(entry, labels, {**shared, **model}, seed, True), state) for model in models]
     return [_finite(method, value, "over the zoo") for value in entry.module.over_zoo(parts)]
@@ -255,7 +256,8 @@ def _checked(entry: Method, labels: Any, given: Mapping[str, Any], seed: int, pa
 def _default(entry: Method, inputs: Inputs) -> float:
     """The score, numerical breakdowns as errors of the input that has none."""
     try:
-        return float(entry.module.score(inputs))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return float(entry.module.score(inputs))
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
         raise UserError(f"{entry.name}: these inputs give no score: {error}", "leave this model out") from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hf_crosssight.errors import UserError
 from hf_crosssight.tokens.weights import WEIGHTS_SHAPE
 
 if TYPE_CHECKING:
@@ -43,6 +44,12 @@ def load_weight_encoder(name: str, client: HubClient) -> LoadedEncoder:
         repo = client.resolve(name, "model")
         folder = client.snapshot(repo, ["config.json", "*.safetensors"])
     called = Path(name).name if Path(name).is_dir() else name
-    loaded = LoadedEncoder(load_encoder(folder), called)
+    encoder = load_encoder(folder)
+    if encoder.config.input_kind == "chunks":
+        raise UserError(
+            f"{called} is of the preset thesis, which reads chunks of weights, not the weights views of an index",
+            "Train one with `train encoder --preset default`.",
+        )
+    loaded = LoadedEncoder(encoder, called)
     loaded.codes(np.zeros((1, *WEIGHTS_SHAPE), np.float32))  # one that does not fit is told before the work begins
     return loaded

@@ -13,7 +13,7 @@ import pytest
 from hf_crosssight.cli.entry import main
 from hf_crosssight.comparison import seen
 from tests.comparison.conftest import write_table
-from tests.ground_truth.small_world import write_dataset, write_resnet
+from tests.ground_truth.small_world import draw, png, write_dataset, write_resnet
 
 DATASETS = ("zoo-bench/pacs-sketch", "zoo-bench/pacs-photo", "zoo-bench/usps", "zoo-bench/trashnet")
 MODELS = ("acme/small", "acme/large", "acme/wide")
@@ -119,6 +119,19 @@ def test_bad_input_is_told_in_two_lines(folder: Path, capsys, arguments: tuple[s
     assert what.startswith("error: ")
     assert hint.startswith("hint: ")
     assert words in what + hint
+
+
+def test_a_dataset_without_labels_is_refused_before_a_model_runs(folder: Path, tmp_path: Path, capsys) -> None:
+    for number in range(4):
+        (tmp_path / "plain").mkdir(exist_ok=True)
+        (tmp_path / "plain" / f"{number}.png").write_bytes(png(draw(0, np.random.default_rng(number), 16)))
+    wanted = ("compare", "--dataset", tmp_path / "plain", "--zoo", folder / "models", "--offline", "--methods")
+    assert run(*wanted, "knn,logme") == 2
+    said = capsys.readouterr().err
+    assert "has no labels, which knn, logme need" in said
+    assert "running the models" not in said
+    assert run(*wanted, "knn,params", "--format", "human") == 0
+    assert "unlabelled, 4 images" in capsys.readouterr().out
 
 
 def test_an_accuracy_that_is_no_number(folder: Path, tmp_path: Path, capsys) -> None:

@@ -19,6 +19,7 @@ from hf_crosssight.training.encoder_folder import save_encoder
 from hf_crosssight.zoo.open import open_zoo
 from tests.conftest import client_environment
 from tests.hub import LoopbackHub
+from tests.models.small_encoders import small_encoder
 from tests.publishing.cards import checked_dataset_card, snippets
 from tests.publishing.test_ground_truth import results, write_csv
 
@@ -94,6 +95,14 @@ def test_an_encoder_comes_back_and_makes_the_codes_of_a_zoo(run, hub, tmp_path):
     codes = [open_zoo(tmp_path / name).views["arch2vec"] for name in ("here", "there")]
     assert np.array_equal(*codes)
     assert '"anna/encoder@' in (tmp_path / "there/index.json").read_text()
+
+
+def test_an_encoder_of_chunks_makes_no_view_of_an_index(hub, capsys, tmp_path):
+    save_encoder(small_encoder("thesis"), tmp_path / "thesis")
+    words = ["zoo", "build", "--from", str(hub.folder.root / "models"), "--out", str(tmp_path / "zoo")]
+    assert _run([*words, "--encoder", str(tmp_path / "thesis")]) == 2
+    assert "is of the preset thesis" in capsys.readouterr().err
+    assert not (tmp_path / "zoo").exists()
 
 
 def test_what_needs_no_package(run, hub, tmp_path):

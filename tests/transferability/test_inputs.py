@@ -223,6 +223,29 @@ def test_embeddings_that_are_all_the_same_have_a_value_or_a_reason(value: float,
     assert math.isfinite(value) or reason.startswith("emms: ")
 
 
+@pytest.mark.parametrize("method", BY_FEATURES)
+@pytest.mark.parametrize("factor", [1e-70, 1e70])
+def test_the_unit_of_features_is_nothing_to_a_method(method: str, factor: float, inputs: dict[str, Any]) -> None:
+    other = {name: value * factor if name.endswith("features") else value for name, value in inputs.items()}
+    assert score(method, **other) == pytest.approx(score(method, **inputs), rel=1e-4, abs=1e-9)
+
+
+def test_one_feature_is_not_shrunk() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    found = score("hscore_regularized", features=labels[:, None] + rng.normal(size=(40, 1)), labels=labels)
+    assert 0 < found < 1
+
+
+def test_a_zoo_is_scored_by_a_known_implementation() -> None:
+    labels = np.arange(220) % 4
+    models = [{"features": make_inputs(count=220, dims=70, seed=seed)["features"]} for seed in range(2)]
+    with pytest.raises(UserError, match="no public implementation"):
+        score_zoo("etran", models, labels=labels, parity=True, implementation="nope")
+    found = score_zoo("etran", models, labels=labels, parity=True, implementation="etran-energy")
+    assert found == [score("etran", **m, labels=labels, parity=True, implementation="etran-energy") for m in models]
+
+
 def test_no_model_has_no_score(inputs: dict[str, Any]) -> None:
     for parity in (False, True):
         assert score_zoo("ncti", [], labels=inputs["labels"], parity=parity) == []
