@@ -182,7 +182,7 @@ def read_relatives(folder: Path) -> list[BlindModel]:
 def read_outcomes(folder: Path) -> list[Outcome]:
     """All outcomes of the folds that are done."""
     lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
-    return [Outcome(**json.loads(line)) for line in lines]
+    return [Outcome(**json.loads(line)) for line in lines if line]
 
 
 def _ids(corpus: MeasuredCorpus) -> str:

@@ -205,8 +205,17 @@ def _hardware_controls(handlers: Handlers) -> list[Any]:
             info="Latency, memory and energy are predicted for it.",
         )  # fmt: skip
         with gr.Row():
-            latency = gr.Number(None, label="Latency, ms an image", minimum=0, min_width=120, elem_id="cs-latency")
-            memory = gr.Number(None, label="Memory, MB", minimum=0, min_width=120, elem_id="cs-memory")
+            latency = gr.Number(
+                None,
+                label="Latency, ms an image",
+                info="At most; 0: any.",
+                minimum=0,
+                min_width=120,
+                elem_id="cs-latency",
+            )
+            memory = gr.Number(
+                None, label="Memory, MB", info="At most; 0: any.", minimum=0, min_width=120, elem_id="cs-memory"
+            )
         weights = [
             gr.Slider(0, 1, 0, step=0.05, label=f"Prefer {what}", elem_id=f"cs-weigh-{what.split()[-1]}")
             for what in ("low latency", "little memory", "little energy")

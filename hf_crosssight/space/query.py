@@ -26,7 +26,7 @@ class Query:
         license: Hub licence identifiers, any of which may hold.
         min_params, max_params: sizes such as `30M`.
         device: name of a device of the catalogue.
-        max_latency_ms, max_memory_mb: limits on it.
+        max_latency_ms, max_memory_mb: limits on it; 0 is none, since that is what an emptied field may hold.
         weigh_latency, weigh_memory, weigh_energy: how much a cost counts beside accuracy, from 0 to 1.
         top: how many models to show.
     """
@@ -49,6 +49,10 @@ class Query:
     weigh_memory: float = 0.0
     weigh_energy: float = 0.0
     top: int = 25
+
+    def __post_init__(self) -> None:
+        for name in ("max_latency_ms", "max_memory_mb"):
+            object.__setattr__(self, name, getattr(self, name) or None)
 
     @property
     def of_dataset(self) -> tuple[str, ...]:

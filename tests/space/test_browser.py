@@ -124,6 +124,21 @@ def test_filters_count_what_remains_and_the_link_brings_them_back(visit, screens
     shot(timed, screenshots, "hardware-light")
 
 
+def test_a_device_and_its_limit_are_chosen_by_hand(visit):
+    page = visit()
+    page.locator("#cs-hardware button").first.click()
+    page.locator("#cs-device input").first.click()
+    page.get_by_role("option", name="Raspberry Pi 5").click()
+    page.wait_for_function("document.querySelector('#cs-device input').value.includes('Raspberry Pi 5')")
+    page.locator("#cs-latency input").fill("60")
+    page.locator("#cs-latency input").press("Tab")
+    page.wait_for_selector("#cs-left:has-text('latency limit')", timeout=PATIENCE)
+    result = ranked(page)
+    assert "Score against latency on raspberry-pi-5" in result.inner_text()
+    assert "extrapolated" in result.inner_text()
+    assert "device=raspberry-pi-5" in result.locator("[data-link]").get_attribute("data-link")
+
+
 def test_a_hub_dataset_fills_its_pickers_and_ranks(visit, screenshots):
     page = visit(dark=True)
     page.get_by_role("tab", name="Hub").click()

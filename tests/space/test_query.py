@@ -46,3 +46,10 @@ def test_what_no_control_can_have_is_refused():
 def test_uploads_cannot_be_linked_to():
     assert Query().is_linkable
     assert not Query("archive", "").is_linkable
+
+
+def test_a_limit_of_0_is_none():
+    query = Query(device="raspberry-pi-5", max_latency_ms=0, max_memory_mb=0.0)
+    assert query == Query(device="raspberry-pi-5")
+    assert query.hardware()["max_memory_mb"] is None
+    assert "max_" not in query.link()
