@@ -151,11 +151,11 @@ def outcomes(
             budget = float(np.exp(np.quantile(np.log(taken), share))) * (1 + 1e-9)
             fused = scored(fusion, corpus, tokens, index, hardware_token(device, budget))
             named = {
-                "shadow, upper end (as rank does)": _first(scores, high, budget),
-                "shadow, likely value": _first(scores, value, budget),
-                "shadow, true latency": _first(scores, taken, budget),
+                "shadow, upper end (as rank does)": first_within(scores, high, budget),
+                "shadow, likely value": first_within(scores, value, budget),
+                "shadow, true latency": first_within(scores, taken, budget),
                 "fusion": int(np.argmax(fused)),
-                "fusion within shadow's limit": _first(fused, high, budget),
+                "fusion within shadow's limit": first_within(fused, high, budget),
                 "accuracy alone": int(np.argmax(scores)),
                 "the fastest by prediction": int(np.argmin(value)),
                 "chance within the budget": int(rng.choice(np.flatnonzero(taken <= budget))),
@@ -166,7 +166,7 @@ def outcomes(
             yield task, method, pairs
 
 
-def _first(scores: np.ndarray, latency: np.ndarray, budget: float) -> int:
+def first_within(scores: np.ndarray, latency: np.ndarray, budget: float) -> int:
     """The best-scored model within the budget; where none is, the best-scored of the fastest."""
     within = latency <= budget
     return int(np.argmax(np.where(within if within.any() else latency == latency.min(), scores, -np.inf)))

@@ -79,6 +79,15 @@ def test_a_folder_whose_costs_are_in_no_table_is_counted_from_its_config(folder)
     assert known.shapes.live_bytes[0] > 0
 
 
+def test_weights_kept_in_half_precision_cost_what_whole_ones_do(folder):
+    whole = known_models([str(folder)]).shapes
+    transformers.AutoModelForImageClassification.from_pretrained(folder, dtype="float16").save_pretrained(folder)
+    assert '"float16"' in (folder / "config.json").read_text()
+    half = known_models([str(folder)])
+    assert half.unknown == {}
+    assert (half.shapes.gmacs, half.shapes.params) == (whole.gmacs, whole.params)
+
+
 def test_a_config_much_larger_than_its_weights_is_not_built(folder):
     text = (folder / "config.json").read_text().replace('"num_hidden_layers": 2', '"num_hidden_layers": 2000000')
     (folder / "config.json").write_text(text)
