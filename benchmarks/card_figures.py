@@ -2,8 +2,8 @@
 
     python benchmarks/card_figures.py --out hf_crosssight/assets/ranker/evaluation.json
 
-The file has the form of `hf-crosssight evaluate --format json`, one answer for each quadrant. Nothing is measured
-here: a test holds the file against RESULTS.md.
+The file has the form of `hf-crosssight evaluate --format json`, one answer for each quadrant; where it lies in a
+ranker's folder, the card there is made anew. Nothing is measured here: a test holds the file against RESULTS.md.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from hf_crosssight.models import CrossSightModel
+from hf_crosssight.publishing.evaluation import read_evaluation
+from hf_crosssight.publishing.ranker import ranker_card
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 QUADRANTS = {"Blind datasets": "unseen datasets", "Blind models": "unseen models", "Both blind": "both unseen"}
@@ -45,6 +49,12 @@ def main() -> None:
     about = f"{ABOUT} {_how(published)} {_how_measured(measured)}"
     said = {"about": about, "unit": "table", "quadrants": quadrants}
     options.out.write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    folder = options.out.parent
+    if (folder / "config.json").is_file():
+        ranker = CrossSightModel.from_pretrained(folder)
+        record = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        card = ranker_card(ranker, str(folder), "apache-2.0", record, read_evaluation(options.out))
+        (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _section(title: str) -> str:
@@ -66,7 +76,7 @@ def _how_measured(text: str) -> str:
     sizes = " and of ".join(re.findall(r"\d+ models on \d+ datasets", text))
     return (
         f"With a probe view: means over our own fine-tuning of {sizes}, by `{command}` on {date} at commit {commit}; "
-        "models compared there are small networks."
+        "models compared there are small networks, and intervals are over parents of datasets."
     )
 
 
@@ -76,12 +86,16 @@ def _parts(text: str, wanted: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _means(part: str) -> dict[str, Any]:
-    """The first table of a quadrant of our own measurements: means of all metrics."""
+    """The first table of a quadrant of our own measurements: means of all metrics, weighted tau with its interval."""
     found = {}
-    for method, row in _table(re.findall(r"(?:^\|.*\n?)+", part, flags=re.MULTILINE)[0]).items():
+    block = re.findall(r"(?:^\|.*\n?)+", part, flags=re.MULTILINE)[0]
+    for method, row in _table(block).items():
         if method in METHODS or not method.startswith("ranker"):
             told = {name.replace("weighted tau", "weighted_tau"): value for name, value in row.items()}
             figures = {name: {"mean": told[name]} for name in ("weighted_tau", "regret_at_1", "ndcg_at_5")}
+            line = next(one for one in block.splitlines() if one.startswith(f"| {method} |"))
+            low, high = re.findall(r"(-?\d+\.\d+) to (-?\d+\.\d+)", line)[0]
+            figures["weighted_tau"] |= {"low": float(low), "high": float(high)}
             found[METHODS.get(method, method.replace(" ", "_"))] = figures
     return found
 

@@ -70,7 +70,8 @@ def _sizes(corpus: MeasuredCorpus, tested: Sequence[str], outcomes: Sequence[Out
         "",
         f"Tested on {told}. {seeds} seeds with folds of their own. All methods learn from the known part of a fold "
         "alone. Self-transfer pairs are left out, so are tasks with fewer than five models. The datasets of a parent "
-        "are averaged first. Regret is in accuracy points; ± is the deviation over seeds. *Pairs*: models of one "
+        "are averaged first. Intervals are by a bootstrap over parents; regret is in accuracy points; ± is the "
+        "deviation over seeds. *Pairs*: models of one "
         "architecture family ordered rightly (chance 0.5). *Over static*: paired difference to the static mean rank. "
         f"*Better*: by {_ADVANCE} or more, with a one-sided 90 % bound above 0 (bootstrap over parents).",
         "",
@@ -78,12 +79,15 @@ def _sizes(corpus: MeasuredCorpus, tested: Sequence[str], outcomes: Sequence[Out
 
 
 def _figures(outcomes: Sequence[Outcome], raw: Sequence[Outcome]) -> list[str]:
-    heads = ["method", "weighted tau", "±", *METRICS[1:], "pairs", "over static"]
+    heads = ["method", "weighted tau", "90 % interval", "±", *METRICS[1:], "pairs", "over static"]
     lines = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
     static = [outcome for outcome in outcomes if outcome.method == STATIC]
     for method in dict.fromkeys(outcome.method for outcome in outcomes):
         own = [outcome for outcome in outcomes if outcome.method == method]
-        cells = [f"{mean_over_tables(own, METRICS[0]):.3f}", f"{spread_over_seeds(own, METRICS[0]):.3f}"]
+        nothing = [replace(one, metrics=dict.fromkeys(one.metrics, 0.0)) for one in own]
+        _, low, high = bootstrap_interval(own, nothing, METRICS[0])
+        cells = [f"{mean_over_tables(own, METRICS[0]):.3f}", f"{low:.3f} to {high:.3f}"]
+        cells += [f"{spread_over_seeds(own, METRICS[0]):.3f}"]
         cells += [f"{mean_over_tables(own, metric):.3f}" for metric in METRICS[1:]]
         cells += [_pairs([outcome for outcome in raw if outcome.method == method])]
         cells += [f"{bootstrap_interval(own, static, METRICS[0])[0]:+.3f}" if static else "-"]

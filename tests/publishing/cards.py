@@ -15,6 +15,7 @@ SECTIONS = ("How to use it", "Intended use", "How good it is", "Limits", "Carbon
 
 def checked_model_card(text: str, caplog) -> ModelCard:
     """The card, once its front matter and sections have been looked at."""
+    caplog.clear()  # what was said before is no fault of the card
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         card = ModelCard(text)
@@ -29,6 +30,7 @@ def checked_model_card(text: str, caplog) -> ModelCard:
 
 
 def checked_dataset_card(text: str, caplog, sections=SECTIONS) -> DatasetCard:
+    caplog.clear()  # what was said before is no fault of the card
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         card = DatasetCard(text)
