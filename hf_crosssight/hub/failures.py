@@ -15,7 +15,7 @@ from typing import TypeVar
 from hf_crosssight.errors import CrossSightError, HubError, UserError
 
 T = TypeVar("T")
-_LOGIN = "Log in with `hf auth login`, set HF_TOKEN or pass --token"
+LOGIN = "Log in with `hf auth login`, set HF_TOKEN or pass --token"
 _RETRY = "Try again later."
 
 
@@ -156,7 +156,7 @@ def _explain_status(error: Exception, subject: str) -> CrossSightError:
     said = str(getattr(error, "server_message", None) or "").strip()
     if isinstance(error, errors.GatedRepoError):
         repo = subject.rsplit(" of ", 1)[-1]  # of "README.md of dataset org/name": all files are gated alike
-        return UserError(f"{repo} is gated.", f"Ask for access at {_page(repo)}. {_LOGIN}.")
+        return UserError(f"{repo} is gated.", f"Ask for access at {_page(repo)}. {LOGIN}.")
     if isinstance(error, errors.DisabledRepoError):
         return UserError(f"{subject} has been disabled by its author or the Hub.", "Choose another.")
     if isinstance(error, errors.RevisionNotFoundError):
@@ -164,13 +164,13 @@ def _explain_status(error: Exception, subject: str) -> CrossSightError:
     if isinstance(error, errors.EntryNotFoundError):
         return UserError(f"{subject} does not exist.", "Check the file's name against the repository's file list.")
     if status == 401 and "credentials" in f"{said} {error}".lower():
-        return UserError(f"The Hub does not accept the token ({subject}).", f"{_LOGIN} with a valid one.")
+        return UserError(f"The Hub does not accept the token ({subject}).", f"{LOGIN} with a valid one.")
     if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 404):
         return UserError(
-            f"{subject} does not exist, or is private.", f"Check the spelling. If it is private: {_LOGIN}."
+            f"{subject} does not exist, or is private.", f"Check the spelling. If it is private: {LOGIN}."
         )
     if status == 403:
-        return UserError(f"Access to {subject} is refused. {said}", f"Check what the token may read. {_LOGIN}.")
+        return UserError(f"Access to {subject} is refused. {said}", f"Check what the token may read. {LOGIN}.")
     if status == 429:
         return HubError(
             f"The Hub's rate limit is reached ({subject}).", "Wait a few minutes; a token raises the limit."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hf_crosssight.errors import HubError, UserError
-from hf_crosssight.hub.failures import endpoint, hub_failures
+from hf_crosssight.hub.failures import LOGIN, endpoint, hub_failures
 from hf_crosssight.hub.ids import check_repo_id
 from hf_crosssight.publishing.repository import Repository, same_as, size_of
 
@@ -84,10 +84,12 @@ def publish(
         UserError: no such id can be, or no right to write. HubError: the Hub or the network fails, or somebody else
         committed meanwhile.
     """
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, get_token
 
     if check_repo_id(repo_id).count("/") != 1:
         raise UserError(f"{repo_id!r} names no owner", "Write --to OWNER/NAME: a user or an organisation first.")
+    if not dry_run and not (token or get_token()):
+        raise UserError(f"nobody is logged in, so {repo_id} cannot be written", f"{LOGIN}.")
     api = HfApi(endpoint=endpoint(), token=token)
     told = f"{repository.kind} {repo_id}"
     url = f"{endpoint()}/{'' if repository.kind == 'model' else repository.kind + 's/'}{repo_id}"

@@ -27,6 +27,7 @@ from hf_crosssight.zoo.repo_files import (
     parse_config,
     parse_optional,
 )
+from hf_crosssight.zoo.stages import FOLDER as STAGES
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -136,6 +137,8 @@ def nothing_usable(root: Path, skipped: Sequence[tuple[str, str]]) -> UserError:
         return UserError(f"There is no folder {root}.", "Name a zoo folder, an index folder, a Hub id or `starter`.")
     if "index.json" in _names(root):
         return UserError(f"{root} is a zoo index, not a folder of models.", wanted)
+    if STAGES in _names(root):
+        return UserError(f"{root} is an index whose build was interrupted.", "Run the same `zoo build` again.")
     if looks_like_repo(_names(root)):
         return UserError(f"{root} is a model repository, not a folder of them.", wanted)
     if not skipped:

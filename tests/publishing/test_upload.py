@@ -116,7 +116,7 @@ def _meanwhile(hub: LoopbackHub) -> None:
 
 
 def test_who_may_not_write_is_told_so(hub):
-    for token, words in ((False, "Log in"), ("wrong", "hf auth login")):
+    for token, words in ((False, "nobody is logged in"), ("wrong", "hf auth login")):
         with pytest.raises(UserError) as caught:
             publish(model(), "anna/new", message="m", token=token)
         assert words.lower() in f"{caught.value.what} {caught.value.hint}".lower()

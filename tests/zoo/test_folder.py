@@ -98,14 +98,17 @@ def test_links_that_leave_the_folder_are_not_followed(tmp_path: Path):
     assert all("leaves the folder" in reason for _, reason in zoo.skipped)
 
 
-@pytest.mark.parametrize("case", ["missing", "empty", "one repo", "only broken"])
+@pytest.mark.parametrize("case", ["missing", "empty", "one repo", "only broken", "interrupted"])
 def test_a_folder_without_a_usable_model_is_an_error(tmp_path: Path, case: str):
     folder = tmp_path / "zoo"
     said = {"missing": "no folder", "empty": "no model repository", "one repo": "is a model repository"}
+    said["interrupted"] = "whose build was interrupted"
     if case == "one repo":
         write_repo(folder, raw_cnn())
     elif case != "missing":
         folder.mkdir()
+    if case == "interrupted":
+        (folder / ".stages").mkdir()
     if case == "only broken":
         (write_repo(folder / "broken", raw_cnn()) / "config.json").write_text("?")
     with pytest.raises(UserError) as caught:
