@@ -5,9 +5,9 @@
 
 Each fold holds out a fifth of the parents, and a fifth of the lineages, of the architecture families or of the single
 models (whose relatives then stay in training); the ranker and every baseline learn from the rest and score the blind
-part. `--test` names the recipes that are tested on; all tables
-are learnt from. A fold's outcomes are written when it is done, so that a killed run goes on; the tables are made of
-all outcomes in `--out`. One core: about half a minute a fold. `--write` puts them into benchmarks/RESULTS.md.
+part. `--test` names the recipes that are tested on; all tables are learnt from. A fold's outcomes are written when it
+is done, so that a killed run goes on; the tables are made of all outcomes in `--out`. One core: about half a minute a
+fold. `--write` puts them into benchmarks/RESULTS.md.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,9 +46,11 @@ from hf_crosssight.training.blind_evaluation import fitted_ranker
 from hf_crosssight.training.bundled import NETWORK, bundled_recipe
 from hf_crosssight.training.fusion import train_fusion
 from hf_crosssight.training.published_corpus import PublishedCorpus, load_corpus
+from hf_crosssight.zoo.index import ZooIndex
 
 _PAIRS = (("rtx3090", "i7-12700h"), ("rtx4090", "i9-10940x"), ("rtx5090", "pro6000maxq"))
 _BUDGETS = 20
+SHADOW, FUSION = "shadow, upper end (as rank does)", "fusion"
 _LEAST = 5  # different latencies among the models of a task
 
 Latency = dict[str, tuple[Device, np.ndarray]]
@@ -144,26 +146,49 @@ def outcomes(
         index, accuracy = index[usable], task.scores[usable] * units[task.table]
         taken, value, high = truth[index], predicted[0][index], predicted[1][index]
         tokens = corpus.tokens[task.dataset][-1].values
-        scores = scored(ranker, corpus, tokens, index)
-        rng = np.random.default_rng(0)
-        found: dict[str, list[tuple[float, bool]]] = defaultdict(list)
-        for share in (np.arange(_BUDGETS) + 1) / _BUDGETS:
-            budget = float(np.exp(np.quantile(np.log(taken), share))) * (1 + 1e-9)
-            fused = scored(fusion, corpus, tokens, index, hardware_token(device, budget))
-            named = {
-                "shadow, upper end (as rank does)": first_within(scores, high, budget),
-                "shadow, likely value": first_within(scores, value, budget),
-                "shadow, true latency": first_within(scores, taken, budget),
-                "fusion": int(np.argmax(fused)),
-                "fusion within shadow's limit": first_within(fused, high, budget),
-                "accuracy alone": int(np.argmax(scores)),
-                "the fastest by prediction": int(np.argmin(value)),
-                "chance within the budget": int(rng.choice(np.flatnonzero(taken <= budget))),
-            }
-            for method, row in named.items():
-                found[method].append(regret(accuracy, taken, budget, row))
+        scores = scored(ranker, corpus.models.zoo, tokens, index)
+        found = under_budgets(
+            accuracy, taken, value, high, scores,
+            lambda budget: scored(fusion, corpus.models.zoo, tokens, index, hardware_token(device, budget)),  # noqa: B023
+        )  # fmt: skip
         for method, pairs in found.items():
             yield task, method, pairs
+
+
+def under_budgets(
+    accuracy: np.ndarray,
+    taken: np.ndarray,
+    value: np.ndarray,
+    high: np.ndarray,
+    scores: np.ndarray,
+    fused_for: Callable[[float], np.ndarray],
+) -> dict[str, list[tuple[float, bool]]]:
+    """By method (regret, whether the budget was broken) of every budget.
+
+    Args:
+        accuracy: of M models, in points.
+        taken, value, high: milliseconds an image: true, predicted, and the upper end of the prediction.
+        scores: of a ranker that knows no device.
+        fused_for: scores of a Fusion ranker under a budget.
+    """
+    rng = np.random.default_rng(0)
+    found: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+    for share in (np.arange(_BUDGETS) + 1) / _BUDGETS:
+        budget = float(np.exp(np.quantile(np.log(taken), share))) * (1 + 1e-9)
+        fused = fused_for(budget)
+        named = {
+            SHADOW: first_within(scores, high, budget),
+            "shadow, likely value": first_within(scores, value, budget),
+            "shadow, true latency": first_within(scores, taken, budget),
+            FUSION: int(np.argmax(fused)),
+            "fusion within shadow's limit": first_within(fused, high, budget),
+            "accuracy alone": int(np.argmax(scores)),
+            "the fastest by prediction": int(np.argmin(value)),
+            "chance within the budget": int(rng.choice(np.flatnonzero(taken <= budget))),
+        }
+        for method, row in named.items():
+            found[method].append(regret(accuracy, taken, budget, row))
+    return found
 
 
 def first_within(scores: np.ndarray, latency: np.ndarray, budget: float) -> int:
@@ -181,13 +206,13 @@ def regret(accuracy: np.ndarray, taken: np.ndarray, budget: float, row: int) -> 
 
 def scored(
     model: CrossSightModel,
-    corpus: PublishedCorpus,
+    zoo: ZooIndex,
     tokens: np.ndarray,
     index: np.ndarray,
     hardware: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Scores of some models of the corpus on one dataset."""
-    views = {name: np.asarray(view[index], np.float32) for name, view in corpus.models.zoo.views.items()}
+    """Scores of some models of a zoo on one dataset, by the views that the network reads."""
+    views = {name: np.asarray(zoo.views[name][index], np.float32) for name in model.config.view_shapes}
     evidence = evidence_of(model, tokens, views)
     return model.score_zoo(tokens, views, evidence=evidence, hardware_token=hardware).scores[0].numpy()
 
@@ -202,7 +227,7 @@ def report(regrets: dict[str, dict[tuple[str, str, str], list[tuple[float, bool]
         means = {table: round(float(np.mean(values)), 2) for table, values in sorted(by_table.items())}
         line = {"method": method, "regret": round(float(np.mean([*means.values()])), 2)}
         print(json.dumps(line | {"budget broken": round(float(broken), 3), "tables": means, "cases": len(found)}))
-    shadow, fusion = (regrets[name] for name in ("shadow, upper end (as rank does)", "fusion"))
+    shadow, fusion = (regrets[name] for name in (SHADOW, FUSION))
     for group, names in (("GPUs", GPUS), ("CPUs", CPUS), ("all", GPUS + CPUS)):
         _difference(group, {case: pairs for case, pairs in shadow.items() if case[2] in names}, fusion)
 

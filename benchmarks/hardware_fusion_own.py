@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from hardware_fusion import first_within, regret
+from hardware_fusion import FUSION, SHADOW, scored, under_budgets
+from scipy.stats import spearmanr
 
 from hf_crosssight.evaluation.intervals import mean_interval
 from hf_crosssight.evaluation.report import markdown_table
@@ -29,13 +30,10 @@ from hf_crosssight.hardware.predict import predict_costs
 from hf_crosssight.models import CrossSightModel
 from hf_crosssight.rankers import bundled_ranker
 from hf_crosssight.tokens.hardware import hardware_token
-from hf_crosssight.tokens.word_match import evidence_of
 from hf_crosssight.training.measured_corpus import load_measured
 from hf_crosssight.zoo.open import open_zoo
 
 HERE = Path(__file__).parent
-_BUDGETS = 20
-SHADOW, FUSION = "Shadow, upper end of the interval (as `rank`)", "Fusion"
 
 
 def main() -> None:
@@ -69,27 +67,16 @@ def main() -> None:
         taken = np.array([measured[task.models[at]] for at in kept])
         accuracy = 100.0 * task.scores[kept]
         tokens = corpus.tokens[task.dataset][-1].values
-        scores = _scores(ranker, corpus.zoo.views, tokens, index)
         own = [place[task.models[at]] for at in kept]
         value, high = costs.latency_ms.value[own], costs.latency_ms.high[own]
-        rng = np.random.default_rng(0)
-        for share in (np.arange(_BUDGETS) + 1) / _BUDGETS:
-            budget = float(np.quantile(taken, share)) * (1 + 1e-9)
-            fused = _scores(fusion, corpus.zoo.views, tokens, index, hardware_token(device, budget))
-            named = {
-                SHADOW: first_within(scores, high, budget),
-                "Shadow, likely value": first_within(scores, value, budget),
-                "Shadow, if the latency were known": first_within(scores, taken, budget),
-                FUSION: int(np.argmax(fused)),
-                "Fusion's order within Shadow's limit": first_within(fused, high, budget),
-                "accuracy alone": int(np.argmax(scores)),
-                "the fastest by prediction": int(np.argmin(value)),
-                "chance among those truly within": int(rng.choice(np.flatnonzero(taken <= budget))),
-            }
-            for method, row in named.items():
-                found[method][task.parent].append(regret(accuracy, taken, budget, row))
+        outcomes = under_budgets(
+            accuracy, taken, value, high, scored(ranker, corpus.zoo, tokens, index),
+            lambda budget: scored(fusion, corpus.zoo, tokens, index, hardware_token(device, budget)),  # noqa: B023
+        )  # fmt: skip
+        for method, pairs in outcomes.items():
+            found[method][task.parent] += pairs
     print(f"{device.title}; {len(taken)} models; rank correlation of predicted and measured latency "
-          f"{_rank_correlation(value, taken):.2f}\n")  # fmt: skip
+          f"{spearmanr(value, taken).statistic:.2f}\n")  # fmt: skip
     print(markdown_table(["method", "regret", "breaks the budget"], [_row(*item) for item in found.items()]))
     lost = {name: {key: np.mean([one for one, _ in pairs]) for key, pairs in found[name].items()} for name in found}
     difference = [float(lost[FUSION][key] - lost[SHADOW][key]) for key in lost[SHADOW]]
@@ -103,15 +90,6 @@ def latencies(path: Path) -> dict[str, float]:
     return {row["model_id"]: float(row["latency_ms"]) for row in rows if row["latency_ms"] is not None}
 
 
-def _scores(
-    model: CrossSightModel, views: dict[str, np.ndarray], tokens: np.ndarray, index: np.ndarray,
-    hardware: np.ndarray | None = None,
-) -> np.ndarray:  # fmt: skip
-    own = {name: np.asarray(views[name][index], np.float32) for name in model.config.view_shapes}
-    evidence = evidence_of(model, tokens, own)
-    return model.score_zoo(tokens, own, evidence=evidence, hardware_token=hardware).scores[0].numpy()
-
-
 def _row(method: str, by_parent: dict[str, list[tuple[float, bool]]]) -> list[str]:
     pairs = [pair for own in by_parent.values() for pair in own]
     return [
@@ -119,12 +97,6 @@ def _row(method: str, by_parent: dict[str, list[tuple[float, bool]]]) -> list[st
         f"{np.mean([lost for lost, _ in pairs]):.2f}",
         f"{100 * np.mean([broken for _, broken in pairs]):.1f} %",
     ]
-
-
-def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(first, second).statistic)
 
 
 if __name__ == "__main__":

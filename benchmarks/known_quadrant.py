@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from evaluate_ranker import untrained
+from evidence.dataset_folders import dataset_folder
 
 from hf_crosssight.data import load_sample
 from hf_crosssight.evaluation.baselines import Predictor, quantiles, static_mean
@@ -88,7 +89,7 @@ def _other_images(named: Mapping[str, object], options: argparse.Namespace, imag
     """Tokens of images of the test split, by dataset."""
     found = {}
     for key in named:
-        place = next(p for p in (options.datasets / key, options.datasets / key.rpartition("/")[2]) if p.is_dir())
+        place = dataset_folder(options.datasets, key)
         sample = load_sample(str(place), split="test", images_per_class=images, seed=seed, offline=True)
         found[key] = [dataset_tokens(sample, cache_dir=options.cache)]
     return found

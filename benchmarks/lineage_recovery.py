@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
+from scipy.spatial.distance import cdist
 from sklearn.metrics import average_precision_score
 
 from hf_crosssight.evaluation.report import markdown_table
@@ -37,16 +38,17 @@ def main() -> None:
     zoo = open_zoo(options.zoo, views=("structure", "weights"))
     ids = list(zoo.model_ids)
     parent = {row: ids.index(base) for row in range(len(zoo)) if (base := zoo.record(row).base_model) in ids}
-    everyone = np.ones(len(zoo), bool)
-    views = {name: np.asarray(zoo.views[name], np.float32) for name in ("structure", "weights")}
+    shapes = np.asarray(zoo.views["structure"], np.float64).reshape(len(zoo), -1)
+    summaries = standardised(np.asarray(zoo.views["weights"][:, 0, 1:], np.float64), np.ones(len(zoo), bool))
+    kin = related(parent, len(zoo))[np.triu_indices(len(zoo), 1)]
     cosines = shared_cosines([load_file(options.models / name / "model.safetensors") for name in ids])
     nearness = {
-        "structure views": -distances(views["structure"].reshape(len(zoo), -1)),
-        "weights views": -distances(standardised(views["weights"][:, 0, 1:], everyone)),
+        "structure views": -cdist(shapes, shapes),
+        "weights views": -cdist(summaries, summaries),
         "cosine of weights": cosines,
     }
     rows = [[name, *figures(near, parent)] for name, near in nearness.items()]
-    chance = [f"{1 / (len(ids) - 1):.3f}", "-", f"{related(parent, len(ids))[pairs_of(len(ids))].mean():.3f}", "0.000"]
+    chance = [f"{1 / (len(ids) - 1):.3f}", "-", f"{kin.mean():.3f}", "0.000"]
     header = [
         "by",
         "parent first",
@@ -54,10 +56,7 @@ def main() -> None:
         "relatives: average precision",
         "recall before a mistake",
     ]
-    print(
-        f"{len(ids)} models, {len(parent)} of them fine-tuned from another; "
-        f"{count_pairs(parent, len(ids))} pairs of relatives.\n"
-    )
+    print(f"{len(ids)} models, {len(parent)} of them fine-tuned from another; {kin.sum()} pairs of relatives.\n")
     print(markdown_table(header, [*rows, ["chance", *chance]]))
     if options.picture:
         draw(cosines, parent, ids, [zoo.record(row).family or "" for row in range(len(zoo))], options.picture)
@@ -78,12 +77,6 @@ def shared_cosines(weights: list[dict[str, np.ndarray]]) -> np.ndarray:
     return found
 
 
-def distances(points: np.ndarray) -> np.ndarray:
-    """Euclidean distances `[M, M]` of points `[M, D]`."""
-    squares = (points.astype(np.float64) ** 2).sum(1)
-    return np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * points.astype(np.float64) @ points.T, 0.0))
-
-
 def ancestors(row: int, parent: dict[int, int]) -> list[int]:
     """The models that one was made from, the nearest first."""
     found = []
@@ -102,16 +95,6 @@ def related(parent: dict[int, int], count: int) -> np.ndarray:
     return found
 
 
-def pairs_of(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of every pair of models."""
-    return np.triu_indices(count, 1)
-
-
-def count_pairs(parent: dict[int, int], count: int) -> int:
-    """How many pairs of models are relatives."""
-    return int(related(parent, count)[pairs_of(count)].sum())
-
-
 def figures(near: np.ndarray, parent: dict[int, int]) -> list[str]:
     """Parent first, the same with descendants aside, average precision, recall up to the first mistake."""
     count = len(near)
@@ -122,7 +105,7 @@ def figures(near: np.ndarray, parent: dict[int, int]) -> list[str]:
         own = others[child].copy()
         own[[row for row in range(count) if child in ancestors(row, parent)]] = -np.inf
         aside.append(own.argmax() == base)
-    at = pairs_of(count)
+    at = np.triu_indices(count, 1)
     truth, score = related(parent, count)[at], near[at]
     ordered = truth[np.argsort(-score, kind="stable")]
     before = int(np.argmin(ordered)) if not ordered.all() else len(ordered)

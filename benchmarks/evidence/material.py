@@ -21,6 +21,8 @@ from hf_crosssight.tokens.dataset import dataset_layout, dataset_tokens
 from hf_crosssight.zoo.open import open_zoo
 from hf_crosssight.zoo.record import ModelRecord
 
+from .dataset_folders import dataset_folder
+
 _IMAGES_PER_CLASS, _SAMPLE_SEED = 5, 2
 _DESCRIPTOR_DIMS = 6
 
@@ -173,7 +175,7 @@ def dataset_descriptors(keys: Sequence[str], folder: Path, cache: Path | None) -
     layout = {name: slice(*span) for name, span in dataset_layout().items()}
     found: dict[str, np.ndarray] = {}
     for key in keys:
-        place = next((p for p in (folder / key, folder / key.rpartition("/")[2]) if p.is_dir()), None)
+        place = dataset_folder(folder, key)
         if place is None:
             print(f"no images of {key}: left out", file=sys.stderr)
             continue

@@ -27,6 +27,8 @@ from hf_crosssight.ground_truth.pooled_features import pooled_features
 from hf_crosssight.hub.places import write_text
 from hf_crosssight.transferability.registry import score
 
+from .dataset_folders import dataset_folder
+
 _IMAGES, _CLASSES = 300, 30
 
 
@@ -40,7 +42,8 @@ def target_logme(
     known: dict[str, float | None] = json.loads(cached.read_text()) if cached.is_file() else {}
     loaded: dict[str, Classifier | None] = {}
     for row, dataset in enumerate(datasets):
-        place = _place(images, dataset)
+        place = dataset_folder(images, dataset)
+        assert place is not None, f"no images of {dataset}"
         keys = {model: _key(sources[model], place) for model in model_ids if model in sources}
         if not set(keys.values()) <= known.keys():
             own = load_images(str(place), SIDE)
@@ -59,10 +62,6 @@ def _key(source: ModelSource, dataset: Path) -> str:
     """What a score depends on: the weights, the dataset's files by name and size, and how images are chosen."""
     files = [(str(f.relative_to(dataset)), f.stat().st_size) for f in sorted(dataset.rglob("*")) if f.is_file()]
     return hashlib.sha256(json.dumps([source.revision, files, _IMAGES, _CLASSES]).encode()).hexdigest()[:24]
-
-
-def _place(images: Path, dataset: str) -> Path:
-    return next(p for p in (images / dataset, images / dataset.rpartition("/")[2]) if p.is_dir())
 
 
 def _balanced(images: LabelledImages) -> np.ndarray:
