@@ -152,9 +152,8 @@ def compare(
     past = _past(chosen, truth, train_ground_truth, recipe, opened)
     target = _called(dataset) if truth is None or row is None else truth.datasets[row]
     sample = setting.sample(dataset, **sampled)
-    if sample.labels is None and all(
-        method.kind == "heuristic" for method in chosen
-    ):  # before hours of running models
+    if sample.labels is None and all(method.kind == "heuristic" for method in chosen):
+        # told before the models are run, not after
         named = ", ".join(method.name for method in chosen)
         raise UserError(f"{sample.id} has no labels, which {named} need", "Name their column with --label-column.")
     samples = _past_samples(past, folder, setting) | {target: sample}

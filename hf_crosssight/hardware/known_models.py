@@ -129,9 +129,8 @@ def counts_from_config(folder: Path, weights: Any, side: float, batch: int = 1) 
         transformers.AutoModelForImageClassification if type(settings) in classifiers else transformers.AutoModel
     )
     with bounded_construction(weights), torch.device("meta"):
-        module = (
-            factory.from_config(settings, trust_remote_code=False).eval().float()
-        )  # whatever its weights are kept in
+        module = factory.from_config(settings, trust_remote_code=False).eval()
+        module.float()  # whatever its weights are kept in
     if getattr(module, "main_input_name", "") != "pixel_values":
         raise UnusableModelError(f"{settings.model_type} takes no images")
     own = getattr(settings, "image_size", None)

@@ -205,16 +205,9 @@ def _hardware_controls(handlers: Handlers) -> list[Any]:
             info="Latency, memory and energy are predicted for it.",
         )  # fmt: skip
         with gr.Row():
-            latency = gr.Number(
-                None,
-                label="Latency, ms an image",
-                info="At most; 0: any.",
-                minimum=0,
-                min_width=120,
-                elem_id="cs-latency",
-            )
-            memory = gr.Number(
-                None, label="Memory, MB", info="At most; 0: any.", minimum=0, min_width=120, elem_id="cs-memory"
+            latency, memory = (
+                gr.Number(None, label=label, info="At most; 0: any.", minimum=0, min_width=120, elem_id=f"cs-{name}")
+                for name, label in (("latency", "Latency, ms an image"), ("memory", "Memory, MB"))
             )
         weights = [
             gr.Slider(0, 1, 0, step=0.05, label=f"Prefer {what}", elem_id=f"cs-weigh-{what.split()[-1]}")

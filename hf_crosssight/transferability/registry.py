@@ -225,10 +225,10 @@ def score_zoo(
     their authors' scripts do; every other method gives what `score(..., parity=True)` gives.
     """
     entry = _method(method)
-    scripted = entry.implementation(None) == entry.implementation(shared.get("implementation")) if parity else False
+    scripted = parity and entry.implementation(shared.get("implementation")) == entry.implementation(None)
     if not (models and scripted and hasattr(entry.module, "over_zoo")):
         return [score(method, labels=labels, parity=parity, **{**shared, **model}) for model in models]
-    seed, _ = int(shared.pop("seed", 0)), shared.pop("implementation", None)
+    seed = int(shared.get("seed", 0))
     state = np.random.RandomState(seed)
     parts = [entry.module.parts(_checked(entry, labels, {**shared, **model}, seed, True), state) for model in models]
     return [_finite(method, value, "over the zoo") for value in entry.module.over_zoo(parts)]
