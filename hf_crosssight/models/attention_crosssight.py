@@ -1,6 +1,6 @@
 """Attention blocks of the ranker: to the dataset's tokens, or among tokens of one kind; no positions anywhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -148,3 +148,25 @@ class CrossSightDecoderLayer(GradientCheckpointingLayer):
         attended, weights = self.cross_attention(self.cross_norm(hidden_states), key, value, attention_mask)
         hidden_states = hidden_states + self.dropout(attended)
         return hidden_states + self.dropout(self.mlp(self.mlp_norm(hidden_states))), weights
+
+
+def attend_jointly(
+    layers: Iterable[nn.Module],
+    models: Tensor,
+    among_models: Tensor | None,
+    tokens: Tensor,
+    tokens_mask: Tensor | None,
+) -> Tensor:
+    """Models `[B, M, H]` after self-attention over models and dataset tokens `[B or 1, S, H]` in one sequence.
+
+    Masks are additive, see `additive_mask`.
+    """
+    tokens, count = tokens.expand(len(models), -1, -1), models.shape[1]
+    masks = [
+        states.new_zeros(len(states), 1, 1, states.shape[1]) if mask is None else mask
+        for states, mask in ((models, among_models), (tokens, tokens_mask))
+    ]
+    states, mask = torch.cat([models, tokens], dim=1), torch.cat(masks, dim=-1)
+    for layer in layers:
+        states = layer(states, mask)
+    return states[:, :count]

@@ -1,5 +1,7 @@
 """What the ranker makes of dataset tokens: their embedding, the few it keeps of a training dataset, and the gate."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -94,3 +96,32 @@ class CrossSightGate(nn.Module):
         facts = torch.stack([nearest.float(), prototypes.any(1).float(), text.any(1).float(), shown], dim=-1)
         features = torch.cat([facts, mean_stats], dim=-1).to(self.linear.weight.dtype)
         return float(self.config.gate_scale) * torch.sigmoid(self.linear(features)).squeeze(-1)
+
+
+def checked_tokens(tokens: Tensor, mask: Tensor | None, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Mask `[B, S]` and tokens `[B, S, width]` of a dtype, 0 where nothing real stands.
+
+    Raises:
+        ValueError: another shape.
+    """
+    if tokens.dim() != 3 or tokens.shape[-1] != width or tokens.shape[1] == 0:
+        raise ValueError(f"dataset_tokens are {tuple(tokens.shape)}, expected [batch, >= 1, {width}]")
+    if mask is None:
+        return tokens.new_ones(tokens.shape[:2], dtype=torch.bool), tokens.to(dtype)
+    if mask.shape != tokens.shape[:2]:
+        raise ValueError(f"dataset_mask is {tuple(mask.shape)}, expected {tuple(tokens.shape[:2])}")
+    mask = mask.bool()
+    return mask, torch.where(mask.unsqueeze(-1), tokens, 0.0).to(dtype)
+
+
+def padded_references(
+    datasets: Sequence[Tensor], layout: dict[str, list[int]], length: int, width: int
+) -> tuple[Tensor, Tensor]:
+    """Datasets `[S, width]` reduced to `length` tokens each: float16 `[R, length, width]` and which are real."""
+    tokens = torch.zeros(len(datasets), length, width, dtype=torch.float16)
+    mask = torch.zeros(len(datasets), length, dtype=torch.bool)
+    for index, dataset in enumerate(datasets):
+        kept = reduce_tokens(dataset, layout, length)
+        tokens[index, : len(kept)] = kept.half()
+        mask[index, : len(kept)] = True
+    return tokens, mask

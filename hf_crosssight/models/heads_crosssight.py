@@ -1,5 +1,6 @@
 """What comes out of the ranker: the ensemble's heads on a shared trunk, and the record of their scores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +35,15 @@ class CrossSightOutput(ModelOutput):
     gate: Tensor | None = None
     attentions: tuple[Tensor, ...] | None = None
     member_scores: Tensor | None = None
+
+
+def joined_outputs(parts: Sequence[CrossSightOutput], gate: Tensor, members: int) -> CrossSightOutput:
+    """One output of the chunks' outputs (of none, for an empty zoo), in float32 on the CPU."""
+    joined = CrossSightOutput(gate=gate.float().cpu())
+    for name in ("scores", "scores_std", "static", "residual", "member_scores"):
+        nothing = torch.zeros((1, 0, members) if name == "member_scores" else (1, 0))
+        joined[name] = torch.cat([nothing, *(part[name].float().cpu() for part in parts)], dim=1)
+    return joined
 
 
 class DatasetMemory(NamedTuple):

@@ -12,22 +12,23 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
-from .attention_crosssight import CrossSightDecoderLayer, CrossSightEncoderLayer, additive_mask
+from .attention_crosssight import CrossSightDecoderLayer, CrossSightEncoderLayer, additive_mask, attend_jointly
 from .configuration_crosssight import CrossSightConfig
 from .dataset_crosssight import (
     CrossSightDatasetEmbedding,
     CrossSightGate,
     ZeroInitLinear,
-    reduce_tokens,
+    checked_tokens,
+    padded_references,
 )
 from .distance_crosssight import FARTHEST, ComparableDatasets, comparable_datasets, dataset_distances
 from .forest_crosssight import CrossSightForest, CrossSightLinear
 from .hardware_crosssight import CrossSightHardwareEmbedding, require_hardware
-from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory
+from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory, joined_outputs
 from .pairs_crosssight import CrossSightPairFeatures
-from .ranking_losses import gaussian_rank_mse, listmle, ranked, weighted_pairwise_logistic
+from .ranking_losses import ensemble_loss
 from .single_thread_crosssight import single_threaded
-from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder
+from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder, as_tensor, common_length
 
 
 class CrossSightPreTrainedModel(PreTrainedModel):
@@ -151,7 +152,10 @@ class CrossSightModel(CrossSightPreTrainedModel):
         memory = self.encode_dataset(dataset_tokens, dataset_mask, distances, exclude_references, hardware_token)
         output = self._decode(memory, model_views, view_mask, evidence, model_mask)
         if ranks is not None and output.member_scores is not None:
-            output.loss = self._loss(output.member_scores, ranks, member_weights)
+            output.loss = ensemble_loss(
+                output.member_scores, ranks, self.config.loss, self.temperature,
+                center=self.config.loss_center, member_weights=member_weights,
+            )  # fmt: skip
         wanted = self.config.output_attentions if output_attentions is None else output_attentions
         if not wanted or not output.attentions or output.attentions[0] is None:
             output.attentions = None
@@ -167,7 +171,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         hardware_token: Tensor | None = None,
     ) -> DatasetMemory:
         """Reads datasets `[B, S, Dd]` once; the result serves any number of models."""
-        mask, tokens = self._checked_tokens(dataset_tokens, dataset_mask)
+        mask, tokens = checked_tokens(dataset_tokens, dataset_mask, self.config.dataset_token_dim, self.dtype)
         gate = self._gate(tokens, mask, reference_distances, exclude_references)
         states = self.dropout(self.dataset_embedding(tokens))
         attention_mask = additive_mask(mask, states.dtype)
@@ -214,11 +218,11 @@ class CrossSightModel(CrossSightPreTrainedModel):
         if was_training:  # walking all modules takes as long as scoring fifty models
             self.eval()
         try:
-            tokens = _as_tensor(dataset_tokens, self.device)[None]
-            mask = None if dataset_mask is None else _as_tensor(dataset_mask, self.device)[None].bool()
-            hardware = None if hardware_token is None else _as_tensor(hardware_token, self.device)[None]
+            tokens = as_tensor(dataset_tokens, self.device)[None]
+            mask = None if dataset_mask is None else as_tensor(dataset_mask, self.device)[None].bool()
+            hardware = None if hardware_token is None else as_tensor(hardware_token, self.device)[None]
             memory = self.encode_dataset(tokens, mask, hardware_token=hardware)
-            count = _common_length(views)
+            count = common_length(views)
             together = self.config.model_self_attention or self.config.joint_attention
             step = max(count, 1) if together else chunk  # they must see one another
             parts = [
@@ -228,7 +232,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         finally:
             if was_training:
                 self.train()
-        return _joined(parts, memory.gate, self.config.ensemble_size)
+        return joined_outputs(parts, memory.gate, self.config.ensemble_size)
 
     @single_threaded
     @torch.no_grad()
@@ -236,7 +240,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         """Distances `[B, R]` in [0, 2] of datasets `[B, S, Dd]` to the training datasets kept in this ranker."""
         dataset_tokens = dataset_tokens.to(self.device)
         dataset_mask = None if dataset_mask is None else dataset_mask.to(self.device)
-        mask, tokens = self._checked_tokens(dataset_tokens, dataset_mask)
+        mask, tokens = checked_tokens(dataset_tokens, dataset_mask, self.config.dataset_token_dim, self.dtype)
         references = self._comparable_references()
         return dataset_distances(
             comparable_datasets(tokens, mask, self.config.dataset_layout, references.center), references
@@ -247,42 +251,23 @@ class CrossSightModel(CrossSightPreTrainedModel):
     ) -> None:
         """Keeps training datasets, each tokens `[S, Dd]`, reduced to `length` tokens (default: the config's)."""
         length = length or self.config.reference_length
-        kept = [
-            reduce_tokens(_as_tensor(item, torch.device("cpu")), self.config.dataset_layout, length)
-            for item in datasets
-        ]
-        tokens = torch.zeros(len(kept), length, self.config.dataset_token_dim, dtype=torch.float16)
-        mask = torch.zeros(len(kept), length, dtype=torch.bool)
-        for index, item in enumerate(kept):
-            tokens[index, : len(item)] = item.half()
-            mask[index, : len(item)] = True
+        held = [as_tensor(item, torch.device("cpu")) for item in datasets]
+        tokens, mask = padded_references(held, self.config.dataset_layout, length, self.config.dataset_token_dim)
         self.config.reference_names, self.config.reference_texts = [], []
-        self.config.num_references, self.config.reference_length = len(kept), length
+        self.config.num_references, self.config.reference_length = len(held), length
         self.config.reference_names, self.config.reference_texts = list(names), list(texts)
         self.config.validate()
         self.reference_tokens, self.reference_mask = tokens.to(self.device), mask.to(self.device)
 
     def fit_token_scale(self, datasets: Sequence[Any]) -> None:
         """Centres and scales dataset tokens by those of training datasets, each `[S, Dd]`; call before training."""
-        self.dataset_embedding.fit(torch.cat([_as_tensor(item, self.device) for item in datasets]))
+        self.dataset_embedding.fit(torch.cat([as_tensor(item, self.device) for item in datasets]))
 
     def set_temperature(self, temperature: float) -> None:
         """Temperature of the losses from now on (`config.temperature_at(progress)` gives the schedule's)."""
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
         self.temperature = float(temperature)
-
-    def _checked_tokens(self, tokens: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        if tokens.dim() != 3 or tokens.shape[-1] != self.config.dataset_token_dim or tokens.shape[1] == 0:
-            raise ValueError(
-                f"dataset_tokens are {tuple(tokens.shape)}, expected [batch, >= 1, {self.config.dataset_token_dim}]"
-            )
-        if mask is None:
-            return tokens.new_ones(tokens.shape[:2], dtype=torch.bool), tokens.to(self.dtype)
-        if mask.shape != tokens.shape[:2]:
-            raise ValueError(f"dataset_mask is {tuple(mask.shape)}, expected {tuple(tokens.shape[:2])}")
-        mask = mask.bool()
-        return mask, torch.where(mask.unsqueeze(-1), tokens, 0.0).to(self.dtype)
 
     def _comparable_references(self) -> ComparableDatasets:
         """The kept training datasets, prepared once for as long as the buffers are the same."""
@@ -326,7 +311,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         states, attentions = self.dropout(query), []
         among_models = additive_mask(None if model_mask is None else model_mask.bool(), states.dtype)
         if memory.states is not None:
-            states = self._decode_jointly(states, among_models, memory)
+            states = attend_jointly(self.decoder_layers, states, among_models, memory.states, memory.attention_mask)
         else:
             for layer, (key, value) in zip(self._decoder_layers(), memory.keys_values, strict=True):
                 states, weights = layer(states, key, value, memory.attention_mask, among_models)
@@ -346,19 +331,6 @@ class CrossSightModel(CrossSightPreTrainedModel):
             attentions=tuple(attentions),
             member_scores=members,
         )
-
-    def _decode_jointly(self, models: Tensor, among_models: Tensor | None, memory: DatasetMemory) -> Tensor:
-        """Models `[B, M, H]` after self-attention over models and dataset tokens in one sequence (encoder only)."""
-        assert memory.states is not None
-        tokens, count = memory.states.expand(len(models), -1, -1), models.shape[1]
-        masks = [
-            states.new_zeros(len(states), 1, 1, states.shape[1]) if mask is None else mask
-            for states, mask in ((models, among_models), (tokens, memory.attention_mask))
-        ]
-        states, mask = torch.cat([models, tokens], dim=1), torch.cat(masks, dim=-1)
-        for layer in self.decoder_layers:
-            states = layer(states, mask)
-        return states[:, :count]
 
     def _is_for_network(self, name: str) -> bool:
         """Whether the network is to read a view; it refuses those that nobody reads."""
@@ -408,22 +380,6 @@ class CrossSightModel(CrossSightPreTrainedModel):
             )
         return self.evidence_head(torch.nan_to_num(evidence.to(dtype)))
 
-    def _loss(self, members: Tensor, ranks: Tensor, member_weights: Tensor | None) -> Tensor:
-        """Mean over tasks and ensemble members of the configured losses; tasks with fewer than two ranks count not."""
-        if ranks.shape != members.shape[:2]:
-            raise ValueError(f"ranks are {tuple(ranks.shape)}, expected {tuple(members.shape[:2])}")
-        scores, ranks = members.transpose(1, 2), ranks.unsqueeze(1)
-        losses = {
-            "listmle": lambda: listmle(scores, ranks, self.temperature),
-            "gaussian_mse": lambda: gaussian_rank_mse(scores, ranks, center=self.config.loss_center),
-            "pairwise": lambda: weighted_pairwise_logistic(scores, ranks, self.temperature),
-        }
-        weighted = [weight * losses[name]() for name, weight in self.config.loss.items() if weight]
-        per_task = torch.stack(weighted).sum(0)
-        counts = (ranked(ranks).sum(-1) > 1).float().expand(per_task.shape)
-        weights = counts if member_weights is None else counts * member_weights
-        return (per_task * weights).sum() / weights.sum().clamp(min=torch.finfo(torch.float32).tiny)
-
     def _score_chunk(
         self,
         memory: DatasetMemory,
@@ -432,37 +388,12 @@ class CrossSightModel(CrossSightPreTrainedModel):
         evidence: Any,
         rows: slice,
     ) -> CrossSightOutput:
-        chunk = {name: _as_tensor(view[rows], self.device)[None] for name, view in views.items()}
+        chunk = {name: as_tensor(view[rows], self.device)[None] for name, view in views.items()}
         masks = {
             name: torch.as_tensor(mask[rows], device=self.device).bool()[None] for name, mask in view_mask.items()
         }
-        measured = None if evidence is None else _as_tensor(evidence[rows], self.device)[None]
+        measured = None if evidence is None else as_tensor(evidence[rows], self.device)[None]
         return self._decode(memory, chunk, masks, measured, None)
-
-
-def _as_tensor(values: Any, device: torch.device) -> Tensor:
-    """Float32 copy of an array or tensor; a memory-mapped array is read here."""
-    if isinstance(values, Tensor):
-        return values.to(device=device, dtype=torch.float32)
-    return torch.tensor(values, dtype=torch.float32, device=device)
-
-
-def _joined(parts: list[CrossSightOutput], gate: Tensor, members: int) -> CrossSightOutput:
-    """One output of the chunks' outputs (of none, for an empty zoo), in float32 on the CPU."""
-    joined = CrossSightOutput(gate=gate.float().cpu())
-    for name in ("scores", "scores_std", "static", "residual", "member_scores"):
-        nothing = torch.zeros((1, 0, members) if name == "member_scores" else (1, 0))
-        joined[name] = torch.cat([nothing, *(part[name].float().cpu() for part in parts)], dim=1)
-    return joined
-
-
-def _common_length(views: Mapping[str, Any]) -> int:
-    lengths = {name: len(view) for name, view in views.items()}
-    if not lengths:
-        raise ValueError("views is needed: view name → [models, rows, columns]")
-    if len(set(lengths.values())) != 1:
-        raise ValueError(f"views hold different numbers of models: {lengths}")
-    return next(iter(lengths.values()))
 
 
 __all__ = ["CrossSightModel", "CrossSightOutput", "CrossSightPreTrainedModel"]

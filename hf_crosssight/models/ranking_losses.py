@@ -5,6 +5,8 @@ ties share one; NaN or a negative number = not in this list), broadcast against 
 list `[...]`. Lists with fewer than two ranked entries cost 0. All are computed in float32.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -72,6 +74,39 @@ def weighted_pairwise_logistic(
     gaps = (scores.unsqueeze(-2) - scores.unsqueeze(-1)) / temperature  # [..., i, j]: s_j - s_i
     total = weights.sum((-1, -2)).clamp(min=torch.finfo(torch.float32).tiny)
     return (weights * nn.functional.softplus(-gaps)).sum((-1, -2)) / total
+
+
+def ensemble_loss(
+    members: Tensor,
+    ranks: Tensor,
+    losses: Mapping[str, float],
+    temperature: float,
+    *,
+    center: bool = True,
+    member_weights: Tensor | None = None,
+) -> Tensor:
+    """Mean over tasks and ensemble members of weighted losses; tasks with fewer than two ranks count not.
+
+    Args:
+        members (`Tensor` `[B, M, E]`): scores by each ensemble member.
+        ranks (`Tensor` `[B, M]`): as for every loss.
+        losses (`dict`): `listmle`, `gaussian_mse`, `pairwise` → weight.
+        temperature (`float`): of `listmle` and `pairwise`.
+        center (`bool`): of `gaussian_mse`.
+        member_weights (`Tensor` `[B, E]`, *optional*): weight of each task in each member's loss.
+    """
+    if ranks.shape != members.shape[:2]:
+        raise ValueError(f"ranks are {tuple(ranks.shape)}, expected {tuple(members.shape[:2])}")
+    scores, ranks = members.transpose(1, 2), ranks.unsqueeze(1)
+    named = {
+        "listmle": lambda: listmle(scores, ranks, temperature),
+        "gaussian_mse": lambda: gaussian_rank_mse(scores, ranks, center=center),
+        "pairwise": lambda: weighted_pairwise_logistic(scores, ranks, temperature),
+    }
+    per_task = torch.stack([weight * named[name]() for name, weight in losses.items() if weight]).sum(0)
+    counts = (ranked(ranks).sum(-1) > 1).float().expand(per_task.shape)
+    weights = counts if member_weights is None else counts * member_weights
+    return (per_task * weights).sum() / weights.sum().clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def _aligned(scores: Tensor, ranks: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:

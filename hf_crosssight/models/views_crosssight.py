@@ -4,6 +4,9 @@ A view is `[n, Dv]`: row 0 its summary, the others an unordered set; column 0 is
 zero.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -109,3 +112,20 @@ class CrossSightModelQuery(nn.Module):
         if not self.training or self.set_dropout == 0.0:
             return None
         return torch.rand(view.shape[:2], device=view.device) >= self.set_dropout
+
+
+def as_tensor(values: Any, device: torch.device) -> Tensor:
+    """Float32 copy of an array or tensor; a memory-mapped array is read here."""
+    if isinstance(values, Tensor):
+        return values.to(device=device, dtype=torch.float32)
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+def common_length(views: Mapping[str, Any]) -> int:
+    """How many models the views `[M, n, Dv]` of a zoo hold, all alike."""
+    lengths = {name: len(view) for name, view in views.items()}
+    if not lengths:
+        raise ValueError("views is needed: view name → [models, rows, columns]")
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"views hold different numbers of models: {lengths}")
+    return next(iter(lengths.values()))
