@@ -3,7 +3,8 @@
 python benchmarks/hardware_speed.py
 
 `costs` is predicting latency, memory and energy of all; `limits` is what `rank` adds with two limits and a preference:
-shapes, costs, measured timings, verdicts, the merged order and the front. The starter zoo repeated serves as the zoo.
+shapes, costs, measured timings, verdicts, the merged order and the front. The starter zoo repeated serves as the zoo;
+`all different` is the same with a number of parameters of its own for each, so that no two models share a prediction.
 Then a whole ranking, scoring by the bundled ranker included: without a device, with limits that all known models keep,
 and with a limit at their median latency, which leaves half of them to be scored.
 """
@@ -18,6 +19,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from hf_crosssight.data import load_sample
 from hf_crosssight.hardware.affordable import Affordable, affordable
@@ -39,6 +41,9 @@ _MODELS = 100_000
 def main() -> None:
     zoo = open_zoo("starter")
     many = zoo.take(np.resize(np.arange(len(zoo)), _MODELS))
+    params = pa.array(np.asarray(many.column("params").fill_null(1)) + np.arange(_MODELS))
+    table = many.table.set_column(many.table.column_names.index("params"), "params", params)
+    different = ZooIndex("different", table, many.views, many.view_mask)
     shapes, everyone = zoo_shapes(many), select(many, Constraints())
     many.model_ids  # noqa: B018 - a zoo's ids are there before any limit
     scores = np.random.default_rng(0).normal(size=_MODELS)
@@ -48,6 +53,7 @@ def main() -> None:
         assert request is not None
         _print(name, "costs", lambda device=device: predict_costs(shapes, device))
         _print(name, "limits", lambda request=request: affordable(request, many, everyone))
+        _print(name, "limits, all different", lambda request=request: affordable(request, different, everyone))
         found = affordable(request, many, everyone)
         _print(name, "merge and front", lambda found=found: _ordered(found, scores[: len(found.zoo)]))
         middle = float(np.nanmedian(found.costs.latency_ms.high))

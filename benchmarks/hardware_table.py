@@ -74,7 +74,7 @@ def _structures() -> dict[str, int]:
     """Rows of the starter zoo that know the tensors, by timm architecture."""
     zoo = open_zoo("starter")
     known = zoo_shapes(zoo).summary[:, 0] > 0
-    names, libraries = (zoo.table.column(column).to_pylist() for column in ("architecture", "library"))
+    names, libraries = (zoo.column(column).to_pylist() for column in ("architecture", "library"))
     found: dict[str, int] = {}
     for row, (name, library) in enumerate(zip(names, libraries, strict=True)):
         if library == "timm" and known[row]:

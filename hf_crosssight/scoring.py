@@ -65,10 +65,11 @@ def score_candidates(
             f"the ranker reads the views {wanted}, the zoo '{zoo.id}' holds {held}",
             "build the zoo with the views that the ranker reads (zoo build --views, zoo upgrade --views)",
         )
-    evidence = evidence_of(model, dataset_tokens, read.views) if "card" in read.views else None
+    views = {name: read.views.in_blocks(name) for name in read.views}
+    evidence = evidence_of(model, dataset_tokens, views) if "card" in views else None
     try:
         output = model.score_zoo(
-            dataset_tokens, read.views, read.view_mask, evidence=evidence, hardware_token=hardware_token
+            dataset_tokens, views, read.view_mask, evidence=evidence, hardware_token=hardware_token
         )
     except ValueError as error:  # the models room knows no errors of ours
         raise UserError(

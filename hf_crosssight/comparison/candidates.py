@@ -69,7 +69,7 @@ class KnownFacts:
         return values
 
     def _column(self, name: str) -> np.ndarray:
-        return np.array([np.nan if v is None else v for v in self.zoo.table.column(name).to_pylist()], np.float64)
+        return np.array([np.nan if v is None else v for v in self.zoo.column(name).to_pylist()], np.float64)
 
     def _folder(self, row: int) -> Path | None:
         try:

@@ -119,7 +119,7 @@ def source_samples(
     """Samples of the data that models were trained on, as far as a folder has them, by `dataset_key`."""
     if folder is None or not any(SOURCE in method.needs for method in methods):
         return {}
-    stated = {names[-1] for names in zoo.table.column("pretrain_data").to_pylist() if names}
+    stated = {names[-1] for names in zoo.column("pretrain_data").to_pylist() if names}
     found, _ = load_samples((dataset_key(name) for name in sorted(stated)), folder, setting)
     return found
 

@@ -91,7 +91,7 @@ def locate(dataset_id: str, folder: Path | None) -> str | Path | None:
 
 def _own_data(zoo: ZooIndex, models: Sequence[str], datasets: Sequence[str]) -> np.ndarray:
     """bool `[D, M]`: the model states that it was trained on the dataset."""
-    stated = zoo.table.column("pretrain_data").to_pylist()
+    stated = zoo.column("pretrain_data").to_pylist()
     data = {
         model: {dataset_key(name) for name in names or ()} for model, names in zip(zoo.model_ids, stated, strict=True)
     }

@@ -120,7 +120,7 @@ class Workbench:
 
     @cached_property
     def _stated_data(self) -> dict[str, list[str] | None]:
-        return dict(zip(self.zoo.model_ids, self.zoo.table.column("pretrain_data").to_pylist(), strict=True))
+        return dict(zip(self.zoo.model_ids, self.zoo.column("pretrain_data").to_pylist(), strict=True))
 
     def prototypes(self, dataset: str) -> np.ndarray:
         """Class prototypes `[S, E]` of a dataset by the default encoder."""

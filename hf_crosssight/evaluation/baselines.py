@@ -91,7 +91,7 @@ def fact_predictor(values: Mapping[str, float | None]) -> Predictor:
 
 def facts_of(zoo: ZooIndex, column: str) -> dict[str, float | None]:
     """One numeric column of a zoo by model id."""
-    return dict(zip(zoo.model_ids, zoo.table.column(column).to_pylist(), strict=True))
+    return dict(zip(zoo.model_ids, zoo.column(column).to_pylist(), strict=True))
 
 
 def source_accuracies(tasks: Sequence[Task], stated: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -17,7 +17,7 @@ from hf_crosssight.hardware.combine import copeland, product, thesis_sum, worth_
 from hf_crosssight.hardware.limits import METRIC_OF, nothing_meets
 from hf_crosssight.hardware.measurements import anchors_from, own_rows, with_measured
 from hf_crosssight.hardware.memory import memory_of
-from hf_crosssight.hardware.model_shape import ModelShapes, zoo_shapes
+from hf_crosssight.hardware.model_shape import ModelShapes, shared_shapes
 from hf_crosssight.hardware.pareto import Pareto, on_front
 from hf_crosssight.hardware.predict import Costs, predict_costs, usual_batch
 from hf_crosssight.hardware.preferences import Preference, filled, metric_values
@@ -113,11 +113,11 @@ def affordable(request: HardwareRequest, zoo: ZooIndex, selection: Selection) ->
         UserError: there are none; the closest are named.
     """
     candidates = zoo.take(selection.indices)
-    shapes = zoo_shapes(candidates)
-    costs = costs_of(request, candidates, shapes)
+    shapes, shape_of = shared_shapes(candidates)
+    costs = costs_of(request, candidates, shapes, shape_of)
     least = costs.memory_mb.high
     if request.batch_size is None and costs.batch_size > 1:  # whoever named no batch can run a smaller one
-        least = memory_of(shapes, 1, request.phase, request.device.engine).high
+        least = memory_of(shapes, 1, request.phase, request.device.engine).high[shape_of]
     left, rejected = narrowed(len(costs), request.limits.verdicts(costs, least))
     if not left.any():
         raise nothing_meets(request.limits, costs, least, candidates.model_ids)
@@ -128,14 +128,15 @@ def affordable(request: HardwareRequest, zoo: ZooIndex, selection: Selection) ->
     return Affordable(request, candidates.take(rows), kept, costs.take(rows))
 
 
-def costs_of(request: HardwareRequest, zoo: ZooIndex, shapes: ModelShapes) -> Costs:
+def costs_of(request: HardwareRequest, zoo: ZooIndex, shapes: ModelShapes, shape_of: np.ndarray) -> Costs:
     """Costs of a zoo's models on the device of a request: measured where they were, else predicted.
 
-    What was measured there with `hardware measure` also anchors the predictions of the other models.
+    What was measured there with `hardware measure` also anchors the predictions of the other models. The shapes, and
+    which of them each model has `[M]`, are those of `shared_shapes`.
     """
     usual = usual_batch(request.device)
     batch = usual if request.batch_size is None else request.batch_size
     own = own_rows(request.device, request.phase, zoo)
-    anchors = anchors_from(own, shapes)
+    anchors = anchors_from(own, shapes, shape_of)
     found = predict_costs(shapes, request.device, batch_size=batch, phase=request.phase, anchors=anchors)
-    return with_measured(found, zoo, own, usual=batch == usual)
+    return with_measured(found.take(shape_of), zoo, own, usual=batch == usual)

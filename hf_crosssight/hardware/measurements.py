@@ -73,9 +73,14 @@ def own_rows(device: Device, phase: str, zoo: ZooIndex) -> OwnRows:
     return [(place[model_id], row) for (model_id, _), row in newest.items() if model_id in place]
 
 
-def anchors_from(own: OwnRows, shapes: ModelShapes) -> Anchors | None:
-    """Measurements as anchors for the models that were not measured, the newest that can be taken."""
-    usable = [(index, row) for index, row in own if shapes.known[index]][-MOST:]
+def anchors_from(own: OwnRows, shapes: ModelShapes, shape_of: np.ndarray) -> Anchors | None:
+    """Measurements as anchors for the models that were not measured, the newest that can be taken.
+
+    Args:
+        own: see `own_rows`.
+        shapes, shape_of: of the zoo's models, see `shared_shapes`.
+    """
+    usable = [(shape_of[index], row) for index, row in own if shapes.known[shape_of[index]]][-MOST:]
     if not usable:
         return None
     latency = np.array([row["latency_ms"] / row["batch_size"] for _, row in usable])
@@ -112,27 +117,21 @@ def zoo_latency(zoo: ZooIndex, device: Device, batch_size: int, *, usual: bool =
     import pyarrow.compute as pc
 
     found = np.full(len(zoo), np.nan)
-    lists = zoo.table.column("hardware").combine_chunks()
+    lists = zoo.column("hardware").combine_chunks()
     rows = pc.list_flatten(lists)
     if not len(rows):
         return found
-    names = pc.struct_field(rows, "device")
+    names = pc.struct_field(rows, "device").dictionary_encode()
     wanted = {plain(name) for name in (device.name, device.title, *device.aliases)}
-    own = [name for name in pc.unique(names).to_pylist() if name and plain(name) in wanted]
-    if not own:
+    own = np.array([name is not None and plain(name) in wanted for name in names.dictionary.to_pylist()], bool)
+    if not own.any():
         return found
     batch = pc.struct_field(rows, "batch_size").to_numpy(zero_copy_only=False)
     alike = batch >= _FULL if usual and device.engine == "gpu" else batch == batch_size
-    chosen = np.flatnonzero(np.asarray(pc.is_in(names, value_set=_texts(own))) & alike)
+    chosen = np.flatnonzero(own[names.indices.fill_null(0).to_numpy()] & names.is_valid().to_numpy(False) & alike)
     throughput = pc.struct_field(rows, "throughput").to_numpy(zero_copy_only=False)[chosen]
     found[pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)[chosen]] = 1e3 / throughput
     return found
-
-
-def _texts(values: list[str]) -> Any:
-    import pyarrow as pa
-
-    return pa.array(values)
 
 
 def _of(row: dict[str, Any], device: Device, phase: str) -> bool:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 SUMMARY_DIM = SET_SUMMARY.stop - SET_SUMMARY.start
 FEATURE_DIM = 7 + SUMMARY_DIM
+COSTS = ("params", "gmacs", "macts", "input_size")
 _KNOWN, _LAYERS = 0, 1  # columns of the summary: whether the tensors are known, log2 of the weight layers / 8
+_BLOCK = 4096  # models compared at a time: what they take fits the processor's caches
+_NEARLY_ALL = 0.9
 _USUAL_LAYERS = 60.0  # where the tensors are not known: the median of the networks that timm measured
 
 
@@ -80,17 +83,79 @@ class ModelShapes:
 
 
 def zoo_shapes(zoo: ZooIndex) -> ModelShapes:
-    """The shapes of a zoo's models, in order."""
-    columns = {}
-    for name in ("params", "gmacs", "macts", "input_size"):
-        column = zoo.table.column(name)
-        columns[name] = column.to_numpy().astype(np.float64) if not column.null_count else _with_nan(column)
+    """The shapes of a zoo's M models, in order."""
+    return _shapes_at(zoo, np.arange(len(zoo)), zoo_costs(zoo))
+
+
+def zoo_costs(zoo: ZooIndex) -> dict[str, np.ndarray]:
+    """`params`, `gmacs`, `macts` and `input_size` of a zoo's models, float64 `[M]` each; NaN where not known."""
+    found = {}
+    for name in COSTS:
+        column = zoo.column(name)
+        found[name] = column.to_numpy().astype(np.float64) if not column.null_count else _with_nan(column)
+    return found
+
+
+def shared_shapes(zoo: ZooIndex) -> tuple[ModelShapes, np.ndarray]:
+    """The U different shapes of a zoo's M models, and which of them each has, int64 `[M]`.
+
+    A Hub holds thousands of fine-tuned copies of a few architectures, so that most of what follows from the structure
+    is to be computed once for many models.
+    """
+    costs = zoo_costs(zoo)
+    some = costs["params"][:: max(1, len(zoo) // _BLOCK)]
+    if len(np.unique(some)) >= _NEARLY_ALL * len(some):  # nothing to be saved, and to look for it costs time
+        return _shapes_at(zoo, np.arange(len(zoo)), costs), np.arange(len(zoo))
+    code, first = _codes(costs)
+    other = np.flatnonzero(~_same_structure(zoo, code, first))
+    if len(other):  # alike in all costs and made up otherwise: rare, so each on its own
+        code[other] = len(first) + np.arange(len(other))
+        first = np.concatenate([first, other])
+    return _shapes_at(zoo, first, {name: values[first] for name, values in costs.items()}), code
+
+
+def _codes(costs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A number of each model that is the same for equal costs, int64 `[M]`, and the first model of each number."""
+    import pyarrow as pa
+
+    count = len(costs["params"])
+    code = np.zeros(count, np.int64)
+    for values in costs.values():
+        column = pa.array(values).dictionary_encode()
+        code = code * len(column.dictionary) + column.indices.to_numpy()
+        code = pa.array(code).dictionary_encode().indices.to_numpy().astype(np.int64)
+    first = np.empty(int(code.max(initial=-1)) + 1, np.int64)
+    first[code[::-1]] = np.arange(count)[::-1]
+    return code, first
+
+
+def _same_structure(zoo: ZooIndex, code: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Whether the summary of each model's structure is that of the first of its number, bool `[M]`."""
+    if "structure" not in zoo.views:
+        return np.ones(len(code), bool)
+    known = zoo.view_mask["structure"]
+    same: np.ndarray = known == known[first][code]
+    bits = _summaries(zoo).view(np.uint16)
+    differs = np.zeros(len(code), bool)
+    for start in range(0, len(code), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        differs[rows] = (bits[rows] != bits[first[code[rows]]]).any(axis=1)
+    return same & ~(differs & known)
+
+
+def _summaries(zoo: ZooIndex) -> np.ndarray:
+    """float16 `[M, SUMMARY_DIM]`."""
+    return np.asarray(zoo.views["structure"])[:, 0, SET_SUMMARY]
+
+
+def _shapes_at(zoo: ZooIndex, rows: np.ndarray, costs: dict[str, np.ndarray]) -> ModelShapes:
+    """The shapes of some models, whose costs are given."""
     if "structure" in zoo.views:
-        summary = np.ascontiguousarray(zoo.views["structure"][:, 0, SET_SUMMARY]).astype(np.float32)
-        summary[~zoo.view_mask["structure"]] = 0.0
+        summary = _summaries(zoo)[rows].astype(np.float32)
+        summary[~zoo.view_mask["structure"][rows]] = 0.0
     else:
-        summary = np.zeros((len(zoo), SUMMARY_DIM), np.float32)
-    return ModelShapes(summary=summary, **columns)
+        summary = np.zeros((len(rows), SUMMARY_DIM), np.float32)
+    return ModelShapes(summary=summary, **costs)
 
 
 def model_shapes(

@@ -52,7 +52,11 @@ class Pareto:
 def on_front(score: np.ndarray, cost: np.ndarray) -> np.ndarray:
     """Whether no other model is at least as good in both and better in one, bool `[M]`; unknown costs never are."""
     front = np.zeros(len(score), bool)
-    by_cost = np.argsort(cost)  # unknown costs last
+    if not len(score):
+        return front
+    cheap = cost <= np.partition(cost, len(cost) // 10)[len(cost) // 10]  # unknown costs last, and never cheap
+    left = np.flatnonzero(cheap | (score > score[cheap].max(initial=-np.inf)))  # the others are beaten by a cheap one
+    by_cost = left[np.argsort(cost[left])]
     leading = by_cost[score[by_cost] == np.maximum.accumulate(score[by_cost])]  # few; all of the front is among them
     leading = leading[np.isfinite(cost[leading])]
     if not len(leading):

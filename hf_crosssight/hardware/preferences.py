@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hf_crosssight.errors import UserError
-from hf_crosssight.hardware.model_shape import zoo_shapes
+from hf_crosssight.hardware.model_shape import zoo_costs
 from hf_crosssight.hardware.predict import Costs
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _metric(name: str) -> str:
 def metric_values(metric: str, costs: Costs, zoo: ZooIndex) -> np.ndarray:
     """A metric of a zoo's M models `[M]`; NaN where it is not known."""
     if metric in ("params", "gmacs"):
-        counted = getattr(zoo_shapes(zoo), metric)
+        counted = zoo_costs(zoo)[metric]
         return np.where(counted > 0, counted, np.nan)
     if metric == "throughput":
         return costs.throughput

@@ -108,7 +108,7 @@ class Engine:
 
     def values_of(self, column: str) -> list[str]:
         """What the models of the zoo have in a column, the most frequent first."""
-        counted = self.zoo.table.column(column).drop_null().value_counts().to_pylist()
+        counted = self.zoo.column(column).drop_null().value_counts().to_pylist()
         return [entry["values"] for entry in sorted(counted, key=lambda entry: -entry["counts"])]
 
     @cached_property

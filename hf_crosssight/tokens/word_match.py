@@ -17,13 +17,13 @@ from .text import TEXT_DIM
 _CHUNK = 8192
 
 
-def evidence_of(model: Any, dataset_tokens: np.ndarray, views: Mapping[str, np.ndarray]) -> np.ndarray | None:
+def evidence_of(model: Any, dataset_tokens: np.ndarray, views: Mapping[str, Any]) -> np.ndarray | None:
     """What a ranker reads of M models and one dataset beside views and tokens.
 
     Args:
         model (`CrossSightModel`): the ranker.
         dataset_tokens (`np.ndarray`): `[S, Dd]`.
-        views (`dict[str, np.ndarray]`): `card` is needed, `[M, 1, Dc]`.
+        views (`dict`): `card` is needed, `[M, 1, Dc]`, an array or what is sliced like one.
 
     Returns:
         `np.ndarray`, *optional*: float32 `[M, evidence_size]`, NaN where nothing is known; `None` if it takes none.
@@ -38,12 +38,12 @@ def evidence_of(model: Any, dataset_tokens: np.ndarray, views: Mapping[str, np.n
     return evidence
 
 
-def word_match(dataset_text: np.ndarray, card: np.ndarray, reference_texts: np.ndarray) -> np.ndarray:
+def word_match(dataset_text: np.ndarray, card: Any, reference_texts: np.ndarray) -> np.ndarray:
     """The match of M models with one dataset.
 
     Args:
         dataset_text (`np.ndarray`): text columns of a dataset's tokens, `[S, >= 384]`.
-        card (`np.ndarray`): card views `[M, 1, Dc]`; the embedded text is their last columns.
+        card: card views `[M, 1, Dc]`, see `evidence_of`; the embedded text is their last columns.
         reference_texts (`np.ndarray`): the same columns of the ranker's training datasets, `[R, Sr, >= 384]`.
 
     Returns:

@@ -165,7 +165,7 @@ def _refuse_contradictions(path: Path | str) -> None:
 
 def _with_self_transfer(table: GroundTruthTable, zoo: ZooIndex) -> GroundTruthTable:
     """The table with pairs marked whose model states that it was trained on the dataset."""
-    stated = dict(zip(zoo.model_ids, zoo.table.column("pretrain_data").to_pylist(), strict=True))
+    stated = dict(zip(zoo.model_ids, zoo.column("pretrain_data").to_pylist(), strict=True))
     data = [{dataset_key(_last(name)) for name in stated.get(model) or ()} for model in table.models]
     own = np.array([[dataset_key(_last(key)) in names for names in data] for key in table.datasets], bool)
     return replace(table, self_transfer=table.self_transfer | own)

@@ -155,6 +155,6 @@ def encoded(encoder: WeightEncoder, weights: np.ndarray, mask: np.ndarray) -> tu
 
 
 def _write_derived(root: Path, zoo: ZooIndex, name: str) -> str:
-    names = Names(*(zoo.table.column(c).to_pylist() for c in ("model_id", "base_model", "family", "architecture")))
+    names = Names(*(zoo.column(c).to_pylist() for c in ("model_id", "base_model", "family", "architecture")))
     views = lineage_views(names, zoo.views, zoo.view_mask)
     return write_content(root, name, "safetensors", view_bytes(views, np.ones(len(zoo), bool)))

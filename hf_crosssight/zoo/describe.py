@@ -48,13 +48,13 @@ def describe(zoo: ZooIndex, folder: Path | None = None) -> dict[str, Any]:
 
 def _counts(zoo: ZooIndex, column: str) -> dict[str, int]:
     """Value → models, most first, then by name."""
-    counted = Counter(value or "unknown" for value in zoo.table.column(column).to_pylist())
+    counted = Counter(value or "unknown" for value in zoo.column(column).to_pylist())
     return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _spread(zoo: ZooIndex) -> dict[str, int] | None:
     """Smallest, median and largest number of parameters."""
-    known = sorted(value for value in zoo.table.column("params").to_pylist() if value is not None)
+    known = sorted(value for value in zoo.column("params").to_pylist() if value is not None)
     return {"min": known[0], "median": known[len(known) // 2], "max": known[-1]} if known else None
 
 

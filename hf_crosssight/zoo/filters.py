@@ -95,7 +95,7 @@ def _verdicts(zoo: ZooIndex, wanted: Constraints) -> Iterable[tuple[str, np.ndar
         licenses = [text.strip().lower() for text in wanted.license]
         column = _lower(zoo, "license")
         yield "license", np.isin(column, licenses), column != ""
-    params = zoo.table.column("params")
+    params = zoo.column("params")
     known = params.is_valid().to_numpy()
     values = params.fill_null(0).to_numpy()
     if wanted.min_params is not None:
@@ -109,7 +109,7 @@ def _tags_hold(zoo: ZooIndex, tags: Iterable[str]) -> tuple[np.ndarray, np.ndarr
     import pyarrow.compute as pc
 
     task, library = _lower(zoo, "task"), _lower(zoo, "library")
-    lists = zoo.table.column("tags").combine_chunks()
+    lists = zoo.column("tags").combine_chunks()
     owners = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
     own_tags = pc.utf8_lower(pc.list_flatten(lists)).to_numpy(zero_copy_only=False).astype(str)
     tagged = np.zeros(len(zoo), bool)
@@ -127,7 +127,7 @@ def _lower(zoo: ZooIndex, column: str) -> np.ndarray:
     """A column of texts in lower case `[M]`, unknown ones empty."""
     import pyarrow.compute as pc
 
-    texts: pa.ChunkedArray = pc.utf8_lower(zoo.table.column(column).fill_null(""))
+    texts: pa.ChunkedArray = pc.utf8_lower(zoo.column(column).fill_null(""))
     return texts.to_numpy().astype(str)
 
 

@@ -29,7 +29,7 @@ class HeldModels:
         self._by_key: dict[str, int] = {}
         if zoo is None or zoo.description is None:
             return
-        revisions = zoo.table.column("revision").to_pylist()
+        revisions = zoo.column("revision").to_pylist()
         same_budget = zoo.description.byte_budget == plan.byte_budget
         self._views = tuple(
             name for name in READ_PER_MODEL if name in zoo.views and (same_budget or name != "weights")

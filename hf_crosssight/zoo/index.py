@@ -28,6 +28,7 @@ from hf_crosssight.zoo.index_files import (
     write_description,
     write_shard,
 )
+from hf_crosssight.zoo.lazy_table import LazyTable
 from hf_crosssight.zoo.lazy_views import LazyViews
 from hf_crosssight.zoo.record import ModelRecord
 from hf_crosssight.zoo.record_table import Hardware, record_of, table_of
@@ -54,7 +55,7 @@ class ZooIndex:
     def __init__(
         self,
         id: str,
-        table: pa.Table,
+        table: pa.Table | LazyTable,
         views: Mapping[str, np.ndarray],
         view_mask: Mapping[str, np.ndarray],
         skipped: tuple[tuple[str, str], ...] = (),
@@ -63,7 +64,7 @@ class ZooIndex:
         folder: Path | None = None,
     ) -> None:
         self.id = id
-        self.table = table
+        self._records = table if isinstance(table, LazyTable) else LazyTable(table)
         self.views = views if isinstance(views, LazyViews) else LazyViews(views)
         self.view_mask = dict(view_mask)
         self.skipped = skipped
@@ -105,17 +106,26 @@ class ZooIndex:
         return cls(id, table, arrays, mask, skipped, sources)
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return len(self._records)
+
+    @property
+    def table(self) -> pa.Table:
+        """See the class; `column` spares the others."""
+        return self._records.whole
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of `table`."""
+        return self._records.column(name)
 
     @cached_property
     def model_ids(self) -> list[str]:
         """Ids of the M models, in order."""
-        return self.table.column("model_id").to_pylist()
+        return self.column("model_id").to_pylist()
 
     @cached_property
     def families(self) -> list[str | None]:
         """Architecture family of each model, `None` where it is unknown."""
-        return self.table.column("family").to_pylist()
+        return self.column("family").to_pylist()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -129,18 +139,19 @@ class ZooIndex:
 
     def record(self, index: int) -> ModelRecord:
         """The facts of one model."""
-        return record_of(self.table.slice(index, 1).to_pylist()[0])
+        return record_of(self._records.row(index))
 
     def hardware(self, index: int) -> dict[str, dict[str, Any]] | None:
         """Measured figures of one model by device (`precision`, `compiler`, `batch_size`, `throughput` images/s)."""
-        measured = self.table.column("hardware")[index].as_py()
+        measured = self._records.row(index)["hardware"]
         if not measured:
             return None
         return {row["device"]: {name: row[name] for name in row if name != "device"} for row in measured}
 
     def views_of(self, index: int) -> dict[str, np.ndarray]:
         """The views that one model has, float16 `[n, Dv]` each."""
-        return {name: np.asarray(self.views[name][index]) for name, has in self.view_mask.items() if has[index]}
+        held = [name for name, has in self.view_mask.items() if has[index]]
+        return {name: np.asarray(self.views.in_blocks(name)[index]) for name in held}
 
     def take(self, indices: Sequence[int] | np.ndarray) -> ZooIndex:
         """The models at these indices, in this order."""
@@ -148,7 +159,7 @@ class ZooIndex:
         if len(chosen) == len(self) and np.array_equal(chosen, np.arange(len(self))):
             return self
         masks = {name: mask[chosen] for name, mask in self.view_mask.items()}
-        return self._with(self.table.take(pa.array(chosen)), self.views.take(chosen), masks)
+        return self._with(self._records.take(chosen), self.views.take(chosen), masks)
 
     def with_views(self, names: Sequence[str], gates: Mapping[str, Collection[str]] | None = None) -> ZooIndex:
         """The same models with only these views, as far as the zoo has them: what a ranker does not read stays out.
@@ -161,7 +172,7 @@ class ZooIndex:
         for name in set(gates or {}) & set(held):
             known = set((gates or {})[name])
             masks[name] = masks[name] & np.array([family in known for family in self.families], bool)
-        return self._with(self.table, self.views.only(held), masks)
+        return self._with(self._records, self.views.only(held), masks)
 
     def joined(self, other: ZooIndex) -> ZooIndex:
         """This zoo's models, then the other's; a view that one of them lacks is masked there."""
@@ -228,7 +239,7 @@ class ZooIndex:
             sources=description.sources, description=description, folder=root,
         )  # fmt: skip
 
-    def _with(self, table: pa.Table, views: LazyViews, masks: dict[str, np.ndarray]) -> ZooIndex:
+    def _with(self, table: LazyTable, views: LazyViews, masks: dict[str, np.ndarray]) -> ZooIndex:
         return ZooIndex(self.id, table, views, masks, self.skipped, self.sources, self.description, self.folder)
 
 

@@ -9,10 +9,11 @@ import pytest
 from hf_crosssight.errors import UserError
 from hf_crosssight.hardware.anchors import Anchor, Anchors, anchors_of, read_anchors
 from hf_crosssight.hardware.catalogue import find_device
-from hf_crosssight.hardware.model_shape import ModelShapes, zoo_shapes
+from hf_crosssight.hardware.model_shape import COSTS, ModelShapes, shared_shapes, zoo_shapes
 from hf_crosssight.hardware.predict import predict_costs
 from hf_crosssight.hardware.roofline import arithmetic_rate, least_times, plain_roofline
 from hf_crosssight.hardware.utilisation import load_utilisations
+from hf_crosssight.zoo.index import ZooIndex
 from hf_crosssight.zoo.open import open_zoo
 
 
@@ -29,6 +30,23 @@ def shapes(zoo):
 @pytest.fixture(scope="module")
 def known(shapes):
     return shapes.take(shapes.known)
+
+
+def test_models_share_a_shape_only_where_costs_and_structure_are_the_same(zoo):
+    rows = np.resize(np.arange(60), 150)
+    many = zoo.take(rows)
+    structure = many.views["structure"].copy()
+    structure[70, 0, -1] += 1  # one copy is made up otherwise, with the same costs
+    changed = ZooIndex("changed", many.table, {"structure": structure}, {"structure": many.view_mask["structure"]})
+    for held, most in ((many, 60), (changed, 61)):
+        shapes, shape_of = shared_shapes(held)
+        whole, found = zoo_shapes(held), shapes.take(shape_of)
+        assert len(shapes) <= most
+        for name in COSTS:
+            np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))
+        np.testing.assert_array_equal(found.summary, whole.summary)
+    assert len(shared_shapes(changed)[0]) == len(shared_shapes(many)[0]) + 1
+    assert len(shared_shapes(zoo.take([]))[0]) == 0
 
 
 def test_terms_of_the_roofline_are_work_over_rates(known):

@@ -83,6 +83,24 @@ def test_take_and_join_keep_rows_together():
     assert both.record(2) == record(1)
 
 
+def test_rows_of_rows_are_those_of_the_zoo_and_are_copied_only_as_they_are_read():
+    zoo = zoo_of(9)
+    some = zoo.take([8, 1, 5, 3, 0]).take([4, 1, 2]).with_views(["structure"])
+    assert (len(some), some.model_ids) == (3, ["acme/m0", "acme/m1", "acme/m5"])
+    assert some.column("params").to_pylist() == [None, 1000, 5000]
+    assert some.table.column("params").to_pylist() == [None, 1000, 5000]
+    assert [some.record(row) for row in range(3)] == [record(0), record(1), record(5)]
+    assert (some.hardware(0) is not None, some.hardware(1)) == (True, None)
+    blocks = some.views.in_blocks("structure")
+    assert not isinstance(blocks, np.ndarray)
+    whole = zoo.views["structure"][[0, 1, 5]]
+    np.testing.assert_array_equal(blocks[1:], whole[1:])
+    np.testing.assert_array_equal(blocks[:2, 0, -3:], whole[:2, 0, -3:])
+    np.testing.assert_array_equal(some.views_of(2)["structure"], whole[2])
+    np.testing.assert_array_equal(some.views["structure"], whole)
+    assert isinstance(some.views.in_blocks("structure"), np.ndarray)  # once it was asked for whole
+
+
 def test_saving_again_replaces_the_index_and_leaves_nothing_behind(tmp_path: Path):
     zoo_of(7).save(tmp_path)
     zoo_of(3).save(tmp_path)
