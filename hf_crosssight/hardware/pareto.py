@@ -55,7 +55,8 @@ def on_front(score: np.ndarray, cost: np.ndarray) -> np.ndarray:
     if not len(score):
         return front
     cheap = cost <= np.partition(cost, len(cost) // 10)[len(cost) // 10]  # unknown costs last, and never cheap
-    left = np.flatnonzero(cheap | (score > score[cheap].max(initial=-np.inf)))  # the others are beaten by a cheap one
+    highest = score[cheap].max() if cheap.any() else -np.inf
+    left = np.flatnonzero(cheap | (score > highest))  # the others are beaten by a cheap one
     by_cost = left[np.argsort(cost[left])]
     leading = by_cost[score[by_cost] == np.maximum.accumulate(score[by_cost])]  # few; all of the front is among them
     leading = leading[np.isfinite(cost[leading])]
