@@ -13,6 +13,7 @@ fold. `--write` puts them into benchmarks/RESULTS.md.
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 import time
@@ -53,6 +54,7 @@ from hf_crosssight.zoo.open import open_zoo
 VIEWS = ("structure", "card", "weights", "probe")
 FORWARD = {"knn": "kNN run on the target", "head": "linear head run on the target"}
 LOGME = "LogME run on the target"
+WITHOUT_PAST = "ranker without past results"
 RELATED = ("ranker", "trees with probe", "trees", "kNN run on the target")
 HEADING = "## Ranker on own ground truth"
 
@@ -112,6 +114,9 @@ def methods_of(
     methods |= {name: measured_predictor(values) for name, values in forward.items()}
     recipe = ForestRecipe(seed=nested.seed)
     ranker = with_forest(untrained(corpus, known), own, corpus.zoo, corpus.tokens, anchors, recipe=recipe)
+    forgetful = copy.deepcopy(ranker)
+    forgetful.config.past_share = 0.0
+    methods[WITHOUT_PAST] = ranker_predictors("ranker", forgetful, corpus, nested.seed)["ranker"]
     return {**methods, **ranker_predictors("ranker", ranker, corpus, nested.seed)}
 
 

@@ -77,6 +77,29 @@ def nearest_dataset(training: Sequence[Task], distance: Distance) -> Predictor:
     return predict
 
 
+def results_by_nearness(training: Sequence[Task], distance: Distance, width: float) -> Predictor:
+    """Ranks by each model's own results on the training datasets of the same table, gaussianised.
+
+    A dataset at the distance `width` counts 1 / e of what it would count at none.
+    """
+    by_table: dict[str, list[Task]] = {}
+    for task in training:
+        by_table.setdefault(task.table, []).append(task)
+
+    def predict(task: Task) -> np.ndarray | None:
+        total, weight = np.zeros(len(task.models)), np.zeros(len(task.models))
+        others = [(other, distance(task.dataset, other.dataset)) for other in by_table.get(task.table, [])]
+        nearest = min((far for _, far in others), default=0.0)
+        for other, far in others:
+            known = dict(zip(other.models, gaussianised(other.scores), strict=True))
+            found = np.array([known.get(model, np.nan) for model in task.models])
+            counted = np.exp((nearest - far) / width) * np.isfinite(found)
+            total, weight = total + counted * np.nan_to_num(found), weight + counted
+        return total / weight if (weight > 0).all() else None
+
+    return predict
+
+
 def fact_predictor(values: Mapping[str, float | None]) -> Predictor:
     """Ranks by one stated fact of each model; the median where it is unknown, `None` if it is for most."""
 

@@ -27,7 +27,7 @@ AT_LEAST_ONE = (
 )
 NOT_NEGATIVE = (
     "evidence_size", "hardware_token_dim", "encoder_layers", "num_references", "gate_scale",
-    "forest_trees", "forest_nodes", "forest_depth",
+    "forest_trees", "forest_nodes", "forest_depth", "past_models", "past_datasets",
 )  # fmt: skip
 SHARES = ("hidden_dropout", "attention_dropout", "dataset_token_dropout", "view_dropout", "set_dropout")
 
@@ -74,7 +74,12 @@ class CrossSightConfig(PreTrainedConfig):
     forest_descriptors (`int`): principal components of dataset tokens that it reads.
     forest_views (`dict[str, list[int]]`): shapes of the views that it reads: structure, probe, weights.
     probe_layout (`list[int]`): tasks and statistics of a task at the beginning of the probe view.
-    anchor_length (`int`): tokens kept of each probe task.
+    anchor_length (`int`): tokens kept of each probe task, and of each dataset with past results.
+    past_models, past_datasets (`int`): known models and datasets whose results are kept; 0: none (`past_crosssight`).
+    past_share (`float`): share of a known model's past results in its score.
+    past_width (`float`): distance of datasets at which a result counts 1 / e of what it would count nearby.
+    past_radius (`float`): root mean square distance, in deviations of the known models' features, within which a
+        candidate is one of them.
     shortlist_gap (`float`, *optional*): how far below the best score the truly best model may be, at
         `shortlist_coverage`, as `shortlist_parents` held-out parents of datasets had it; `None`: not calibrated.
 
@@ -147,6 +152,11 @@ class CrossSightConfig(PreTrainedConfig):
     forest_views: dict[str, list[int]] = field(default_factory=dict)
     probe_layout: list[int] = field(default_factory=lambda: [15, 5])
     anchor_length: int = 12
+    past_models: int = 0
+    past_datasets: int = 0
+    past_share: float | int = 0.5
+    past_width: float | int = 0.06
+    past_radius: float | int = 0.1
     shortlist_gap: float | int | None = None
     shortlist_coverage: float | int = 0.9
     shortlist_parents: int = 0
@@ -237,13 +247,15 @@ class CrossSightConfig(PreTrainedConfig):
     def validate_forest(self) -> None:
         """A forest has nodes, reads views that are there, and is shared by the members."""
         if self.forest_trees == 0:
+            require(self.past_models == 0, "past_models needs a forest, which reads what models are known by")
             return
         require(
             self.forest_trees % self.ensemble_size == 0,
             f"forest_trees {self.forest_trees} is no multiple of ensemble_size {self.ensemble_size}",
         )
         require(self.forest_nodes >= 1, "forest_nodes must be at least 1 where there are trees")
-        for name in ("forest_weight", "forest_linear"):
+        require(self.past_width > 0 and self.past_radius >= 0, "past_width must be positive, past_radius not negative")
+        for name in ("forest_weight", "forest_linear", "past_share"):
             require(0.0 <= getattr(self, name) <= 1.0, f"{name} must lie in [0, 1]")
         views = {"structure", "probe", "weights"}
         require(set(self.forest_views) == views, "forest_views must be structure, probe and weights")

@@ -65,6 +65,12 @@ def dataset_distances(datasets: ComparableDatasets, references: ComparableDatase
     return torch.where(count > 0, mean, FARTHEST).clamp(0.0, FARTHEST)
 
 
+def require_alike(distances: Tensor | None, excluded: Tensor | None) -> None:
+    """Raises `ValueError` where distances and references to be left out, `[B, R]` each, are of different shapes."""
+    if distances is not None and excluded is not None and distances.shape != excluded.shape:
+        raise ValueError(f"exclude_references is {tuple(excluded.shape)}, distances are {tuple(distances.shape)}")
+
+
 def _image_distances(datasets: ComparableDatasets, references: ComparableDatasets) -> tuple[Tensor, Tensor]:
     own, other = datasets.prototype_mask, references.prototype_mask
     cosines = nn.functional.linear(datasets.prototypes, references.prototypes.flatten(0, 1))  # [B, S, R * T]

@@ -49,7 +49,8 @@ def joined_outputs(parts: Sequence[CrossSightOutput], gate: Tensor, members: int
 class DatasetMemory(NamedTuple):
     """What the decoder needs of B datasets: keys and values of each layer, additive mask, gate `[B]`.
 
-    `described` `[B, k]` is what the forest reads of them, where there is one. `states` `[B, S, H]` stand in place of
+    `described` `[B, k]` is what the forest reads of them, where there is one, `nearness` `[B, R]` how near they are to
+    the datasets with past results. `states` `[B, S, H]` stand in place of
     keys and values where models and tokens attend to each other jointly.
     """
 
@@ -58,6 +59,7 @@ class DatasetMemory(NamedTuple):
     gate: Tensor
     described: Tensor | None = None
     states: Tensor | None = None
+    nearness: Tensor | None = None
 
 
 class CrossSightHeads(nn.Module):

@@ -1,7 +1,8 @@
 """`CrossSightModel`, the ranker: dataset tokens are the memory, one query per model looks at them, a score comes out.
 
 `s(m, d) = b(m) + a(d) r(m, d) + h(m, d)`: what a model is worth anywhere, plus what the dataset changes, gated by how
-far that dataset is from those of the training, plus optional measured evidence. The `thesis` preset has r alone.
+far that dataset is from those of the training, plus optional measured evidence. The `thesis` preset has r alone. Models
+with a probe view are scored by a forest, and those that it was grown on also by their own past results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +22,12 @@ from .dataset_crosssight import (
     checked_tokens,
     padded_references,
 )
-from .distance_crosssight import FARTHEST, ComparableDatasets, comparable_datasets, dataset_distances
+from .distance_crosssight import FARTHEST, ComparableDatasets, comparable_datasets, dataset_distances, require_alike
 from .forest_crosssight import CrossSightForest, CrossSightLinear
 from .hardware_crosssight import CrossSightHardwareEmbedding, require_hardware
 from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory, joined_outputs
 from .pairs_crosssight import CrossSightPairFeatures
+from .past_crosssight import CrossSightPastResults
 from .ranking_losses import ensemble_loss
 from .single_thread_crosssight import single_threaded
 from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder, as_tensor, common_length
@@ -62,7 +64,7 @@ class CrossSightPreTrainedModel(PreTrainedModel):
         elif isinstance(module, CrossSightDatasetEmbedding):
             init.zeros_(module.token_center)
             init.ones_(module.token_scale)
-        elif isinstance(module, CrossSightForest | CrossSightLinear | CrossSightPairFeatures):
+        elif isinstance(module, CrossSightForest | CrossSightLinear | CrossSightPairFeatures | CrossSightPastResults):
             for name, buffer in module.named_buffers(recurse=False):
                 (init.ones_ if name == "scale" else init.zeros_)(buffer)
         elif isinstance(module, CrossSightModel):
@@ -96,12 +98,15 @@ class CrossSightModel(CrossSightPreTrainedModel):
         self.gate = CrossSightGate(config) if config.dataset_gate else None
         self.evidence_head = nn.Linear(config.evidence_size, 1, bias=False) if config.evidence_size else None
         self.pair_features: CrossSightPairFeatures | None = None
+        self.past_results: CrossSightPastResults | None = None
         if config.forest_trees:
             size = (config.forest_trees, config.forest_nodes, config.forest_depth, config.ensemble_size)
             self.pair_features = CrossSightPairFeatures(config)
             self.static_forest, self.pair_forest = CrossSightForest(*size), CrossSightForest(*size)
             self.static_linear = CrossSightLinear(self.pair_features.static_width, config.ensemble_size)
             self.pair_linear = CrossSightLinear(self.pair_features.width, config.ensemble_size)
+            if config.past_models:
+                self.past_results = CrossSightPastResults(config, self.pair_features.key_width)
         self.dropout = nn.Dropout(config.hidden_dropout)
         shape = (config.num_references, config.reference_length)
         self.register_buffer("reference_tokens", torch.zeros(*shape, config.dataset_token_dim, dtype=torch.float16))
@@ -148,8 +153,10 @@ class CrossSightModel(CrossSightPreTrainedModel):
         """
         if not model_views:
             raise ValueError("model_views is needed: view name → [batch, models, rows, columns]")
-        distances = self._usable_distances(reference_distances, exclude_references)
-        memory = self.encode_dataset(dataset_tokens, dataset_mask, distances, exclude_references, hardware_token)
+        require_alike(reference_distances, exclude_references)
+        memory = self.encode_dataset(
+            dataset_tokens, dataset_mask, reference_distances, exclude_references, hardware_token
+        )
         output = self._decode(memory, model_views, view_mask, evidence, model_mask)
         if ranks is not None and output.member_scores is not None:
             output.loss = ensemble_loss(
@@ -182,10 +189,11 @@ class CrossSightModel(CrossSightPreTrainedModel):
         if self.memory_norm is not None:
             states = self.memory_norm(states)
         described = None if self.pair_features is None else self.pair_features.of_dataset(tokens, mask)
+        nearness = None if self.past_results is None else self.past_results.nearness(tokens, mask)
         if self.config.joint_attention:
-            return DatasetMemory([], attention_mask, gate, described, states)
+            return DatasetMemory([], attention_mask, gate, described, states, nearness)
         keys_values = [layer.project_memory(states) for layer in self._decoder_layers()]
-        return DatasetMemory(keys_values, attention_mask, gate, described)
+        return DatasetMemory(keys_values, attention_mask, gate, described, nearness=nearness)
 
     @single_threaded
     @torch.inference_mode()
@@ -278,11 +286,6 @@ class CrossSightModel(CrossSightPreTrainedModel):
             self._prepared = (key, comparable_datasets(tokens, self.reference_mask, layout))
         return self._prepared[1]
 
-    def _usable_distances(self, distances: Tensor | None, excluded: Tensor | None) -> Tensor | None:
-        if distances is not None and excluded is not None and distances.shape != excluded.shape:
-            raise ValueError(f"exclude_references is {tuple(excluded.shape)}, distances are {tuple(distances.shape)}")
-        return distances
-
     def _gate(self, tokens: Tensor, mask: Tensor, distances: Tensor | None, excluded: Tensor | None) -> Tensor:
         """a(d) `[B]`: 0 without any token, and in training for a random share of the tasks."""
         gate = mask.any(-1).to(tokens.dtype)
@@ -305,8 +308,10 @@ class CrossSightModel(CrossSightPreTrainedModel):
         evidence: Tensor | None,
         model_mask: Tensor | None,
     ) -> CrossSightOutput:
-        read = {name: view for name, view in views.items() if self._is_for_network(name)}
-        masks = {name: mask for name, mask in (view_mask or {}).items() if self._is_for_network(name)}
+        read, masks = (
+            {name: one for name, one in given.items() if self._is_for_network(name)}
+            for given in (views, view_mask or {})
+        )
         query = self.model_query(read, masks)
         states, attentions = self.dropout(query), []
         among_models = additive_mask(None if model_mask is None else model_mask.bool(), states.dtype)
@@ -361,6 +366,9 @@ class CrossSightModel(CrossSightPreTrainedModel):
         of_model = trees * self.static_forest(rows[:, first:own]) + (1.0 - trees) * self.static_linear(rows[:, :own])
         of_pair = trees * self.pair_forest(rows[:, first:]) + (1.0 - trees) * self.pair_linear(rows)
         of_pair = of_model + float(self.config.forest_gate) * (of_pair - of_model)
+        if self.past_results is not None and memory.nearness is not None:
+            nearness = memory.nearness[there.nonzero()[:, 0]]
+            of_pair = self.past_results.joined(of_pair, rows[:, first:own], nearness, float(self.config.past_share))
         share = float(self.config.forest_weight)
         static, members = static.clone(), members.clone()
         static[there] = (1.0 - share) * static[there] + share * of_model.to(static.dtype)

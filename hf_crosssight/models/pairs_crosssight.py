@@ -52,6 +52,11 @@ class CrossSightPairFeatures(nn.Module):
         return self.weights_width + self.probe_columns + self.structure_columns
 
     @property
+    def key_width(self) -> int:
+        """The columns after those of the weights by which a model is known: its probe view and its structure."""
+        return self.static_width - self.weights_width
+
+    @property
     def width(self) -> int:
         """F, the number of columns."""
         near = 2 * len(_WIDTHS) * self.statistics

@@ -5,7 +5,7 @@ mean is taken: trees know the families that they saw, the linear map carries to 
 twice in a ranker, once for a model's own features alone, which is what the model is worth anywhere, and once for all
 features of model and dataset. Every ensemble member sees the parents of the datasets with weights of its own (a
 Bayesian bootstrap), and another token sample of every dataset, so that the members' spread says what other datasets
-would have taught.
+would have taught. The results that models were learnt from are kept too, and recalled for these very models.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from hf_crosssight.zoo.index import ZooIndex
 
 FOREST_VIEWS = ("structure", "probe", "weights")
 _NEEDED = ("structure", "probe")
+_GROWN = ("static_", "pair_forest", "pair_linear", "past_results")
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -46,6 +47,8 @@ class ForestRecipe:
         table_weight: factor on the rows of a table, 1 where it is not named; every dataset of a table counts alike.
         gate: factor on what the pair forest says beyond the static one.
         weight: share of the forest in the score of a model with a probe view.
+        past: share of its own past results in the score of a model that was learnt from.
+        nearness: distance of datasets at which such a result counts 1 / e of what it would count nearby.
         fewest: models that a task needs to be learnt from.
         seed: of the trees and of the weights.
     """
@@ -59,6 +62,8 @@ class ForestRecipe:
     table_weight: Mapping[str, float] = field(default_factory=dict)
     gate: float = 1.0
     weight: float = 1.0
+    past: float = 0.5
+    nearness: float = 0.06
     fewest: int = 5
     seed: int = 0
 
@@ -105,11 +110,13 @@ def with_forest(
         arrays[name] = _grow(rows, slice(rows.weights_width, stop), recipe)
     nodes = max(found["value"].shape[1] for found in arrays.values())
     depth = max(int(found["depth"]) for found in arrays.values())
-    finished = _with_room(grown, recipe, nodes=nodes, depth=depth)
+    known = sorted({name for task in used for name in task.models})
+    finished = _with_room(grown, recipe, nodes=nodes, depth=depth, past=(len(known), len(names)))
     for name, found in arrays.items():
         _fill(getattr(finished, name), found)
     _fit_linear(finished.static_linear, rows, rows.static_width, recipe)
     _fit_linear(finished.pair_linear, rows, None, recipe)
+    _keep_results(finished, used, known, names, zoo, tokens)
     return finished.eval()
 
 
@@ -131,19 +138,22 @@ def _has_views(zoo: ZooIndex) -> np.ndarray:
     return np.asarray(np.logical_and.reduce(masks))
 
 
-def _with_room(model: CrossSightModel, recipe: ForestRecipe, *, nodes: int, depth: int) -> CrossSightModel:
-    """A copy of the ranker with empty forests of a size; what it has is kept."""
+def _with_room(
+    model: CrossSightModel, recipe: ForestRecipe, *, nodes: int, depth: int, past: tuple[int, int] = (0, 0)
+) -> CrossSightModel:
+    """A copy of the ranker with empty forests of a size and room for past results; what else it has is kept."""
     config = CrossSightConfig(**{
         **copy.deepcopy(model.config).to_diff_dict(),
         "forest_trees": _whole_groups(recipe.trees, model.config.ensemble_size),
         "forest_nodes": nodes, "forest_depth": depth, "forest_gate": recipe.gate, "forest_weight": recipe.weight,
-        "forest_linear": recipe.linear,
+        "forest_linear": recipe.linear, "past_models": past[0], "past_datasets": past[1],
+        "past_share": recipe.past, "past_width": recipe.nearness,
         "forest_views": {name: list(VIEWS[name].shape) for name in FOREST_VIEWS},
     })  # fmt: skip
     made = CrossSightModel(config)
     kept = {
         name: value for name, value in model.state_dict().items()
-        if (name in made.state_dict() and not name.startswith(("static_", "pair_forest", "pair_linear")))
+        if (name in made.state_dict() and not name.startswith(_GROWN))
         or name.startswith("static_heads")
     }  # fmt: skip
     made.load_state_dict(kept, strict=False)
@@ -220,6 +230,30 @@ def _tensors(tree: object) -> dict[str, Tensor]:
     names = {"feature": "feature", "threshold": "threshold", "left": "children_left", "right": "children_right"}
     found = {name: torch.from_numpy(np.array(getattr(tree, field))) for name, field in names.items()}
     return {**found, "value": torch.from_numpy(np.array(tree.value)[:, 0, 0])}  # type: ignore[attr-defined]
+
+
+def _keep_results(
+    model: CrossSightModel, tasks: Sequence[Task], models: Sequence[str], datasets: Sequence[str], zoo: ZooIndex,
+    tokens: Mapping[str, Sequence[DatasetTokens]],
+) -> None:  # fmt: skip
+    """Gaussianised ranks of the models on the datasets, the mean where several tables have one."""
+    assert model.pair_features is not None
+    assert model.past_results is not None
+    row, column = ({name: at for at, name in enumerate(names)} for names in (models, datasets))
+    total, count = np.zeros((len(models), len(datasets))), np.zeros((len(models), len(datasets)))
+    for task in tasks:
+        place = [row[name] for name in task.models], column[task.dataset]
+        total[place] += gaussianised(task.scores)
+        count[place] += 1
+    results = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    at = {model_id: index for index, model_id in enumerate(zoo.model_ids)}
+    features = pair_rows(model, tokens[datasets[0]][-1].values, zoo, np.array([at[name] for name in models]))
+    keys = features[:, model.pair_features.weights_width : model.pair_features.static_width]
+    model.past_results.fit(
+        torch.from_numpy(keys),
+        torch.from_numpy(results).float(),
+        [torch.from_numpy(tokens[n][-1].values) for n in datasets],
+    )
 
 
 def _fill(forest: CrossSightForest, arrays: Mapping[str, Tensor]) -> None:

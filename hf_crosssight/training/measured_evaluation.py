@@ -19,6 +19,7 @@ from hf_crosssight.evaluation.baselines import (
     nearest_dataset,
     quantiles,
     regressor,
+    results_by_nearness,
     static_mean,
     z_scores,
 )
@@ -33,6 +34,7 @@ from hf_crosssight.models import CrossSightModel
 from hf_crosssight.tokens.word_match import evidence_of
 
 from .blind_evaluation import text_vectors, token_distance
+from .forest import ForestRecipe
 from .measured_corpus import MeasuredCorpus
 
 LINEAGES, FAMILIES, MODELS = "lineages", "families", "models"
@@ -143,13 +145,15 @@ def baselines_of(
     """Every baseline that runs no model on the target, fitted to the known part of the tested tables."""
     rng = np.random.default_rng(seed)
     plain = Metadata(corpus.zoo, text_vectors(corpus.tokens))
+    far = token_distance(corpus.tokens)
     found: dict[str, Predictor] = {
         "random": lambda task: rng.random(len(task.models)),
         "params": fact_predictor(facts_of(corpus.zoo, "params")),
         "gmacs": fact_predictor(facts_of(corpus.zoo, "gmacs")),
         "static mean rank": static_mean(known, quantiles),
         "static mean z": static_mean(known, z_scores),
-        "nearest dataset": nearest_dataset(known, token_distance(corpus.tokens)),
+        "nearest dataset": nearest_dataset(known, far),
+        "own results by nearness": results_by_nearness(known, far, ForestRecipe.nearness),
         "ridge": regressor(known, plain, "ridge", seed),
         "trees": regressor(known, plain, "trees", seed),
     }

@@ -96,8 +96,49 @@ def test_what_the_probe_tasks_near_the_dataset_say_counts():
     assert torch.allclose(rows[0, start : start + 2], torch.tensor([9.0, 9.0]), atol=0.1)
 
 
-def test_a_forest_survives_saving(tmp_path):
-    model = CrossSightModel(small_config(**FOREST)).eval()
+PAST = {**FOREST, "past_models": 2, "past_datasets": 3}
+
+
+def remembering(**fields) -> CrossSightModel:
+    """A ranker whose forest says 3 of every model, and who knows models 0 and 1 of `views`; the third set is far."""
+    model = CrossSightModel(small_config(**PAST, **fields)).eval()
+    model.pair_forest.value.fill_(3.0)
+    model.config.forest_linear = 0.0
+    given = views(4, probed=3)
+    keys = torch.cat([given["probe"][0, :2, 0, 1:], given["structure"][0, :2, 0, 1:]], dim=1)
+    results = torch.tensor([[1.0, -1.0, 5.0], [torch.nan, 2.0, 5.0]])
+    model.past_results.fit(keys, results, [tokens(seed)[0] for seed in (1, 2, 3)])
+    return model
+
+
+def test_known_models_are_scored_by_their_own_results_on_datasets_near_by():
+    model = remembering(past_width=0.01)
+    given = views(4, probed=3)
+    for seed, expected in ((1, (1.0, 2.0)), (2, (-1.0, 2.0))):  # where the nearest has no result the next one counts
+        scores = model(tokens(seed), model_views=given).scores[0]
+        found = (scores[:2] - 3.0) / model.config.past_share + 3.0
+        assert torch.allclose(found, torch.tensor(expected), atol=0.05)
+        assert scores[2] == 3.0  # unknown; the last has no probe view at all
+    other = views(4, probed=3)
+    other["probe"][0, 0, 0, 3] += 0.01
+    assert model(tokens(1), model_views=other).scores[0, 0] < 2.5  # measured anew, a model stays itself
+    other["probe"][0, 0, 0, 3] += 5.0
+    assert model(tokens(1), model_views=other).scores[0, 0] == 3.0
+    model.config.past_share = 0.0
+    assert torch.allclose(model(tokens(1), model_views=given).scores[0, :3], torch.full((3,), 3.0))
+
+
+def test_a_batch_of_datasets_recalls_what_one_alone_does():
+    model, given = remembering(), views(4, probed=3)
+    both = {name: view.expand(2, *view.shape[1:]) for name, view in given.items()}
+    together = model(torch.cat([tokens(1), tokens(2)]), model_views=both).scores
+    alone = [model(tokens(seed), model_views=given).scores[0] for seed in (1, 2)]
+    assert torch.allclose(together, torch.stack(alone), atol=1e-5)
+
+
+@pytest.mark.parametrize("fields", [FOREST, PAST], ids=["forest", "past results"])
+def test_a_forest_survives_saving(tmp_path, fields: dict):
+    model = CrossSightModel(small_config(**fields)).eval() if fields is FOREST else remembering()
     model.pair_forest.value.normal_()
     model.pair_linear.weight.normal_()
     model.save_pretrained(tmp_path)
@@ -110,7 +151,8 @@ def test_a_forest_survives_saving(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [({"forest_trees": 3}, "multiple of ensemble_size"), ({"forest_views": {"probe": [1, 9]}}, "forest_views"),
-     ({"probe_layout": [5, 5]}, "does not fit"), ({"forest_weight": 1.5}, "must lie in")],
+     ({"probe_layout": [5, 5]}, "does not fit"), ({"forest_weight": 1.5}, "must lie in"),
+     ({"past_width": 0.0}, "past_width"), ({"forest_trees": 0, "past_models": 2}, "past_models")],
 )  # fmt: skip
 def test_a_forest_that_cannot_be_is_refused(change: dict, words: str):
     with pytest.raises(ValueError, match=words):

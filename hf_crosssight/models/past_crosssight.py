@@ -1,0 +1,73 @@
+"""What known models did on the training datasets, recalled for candidates that are these very models.
+
+A copy of a model under another name is the same model: it is known by its views, never by its id. Its past results,
+gaussianised ranks, are weighed by how near each dataset is to the new one: attention from the dataset to those of the
+training, with the model's own results as values (Nadaraya, 1964; Watson, 1964).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .configuration_crosssight import CrossSightConfig
+from .dataset_crosssight import padded_references
+from .distance_crosssight import comparable_datasets, dataset_distances
+
+
+class CrossSightPastResults(nn.Module):
+    """Results of K models on R datasets.
+
+    Args:
+        config (`CrossSightConfig`): its `past_*` fields and the layout of dataset tokens.
+        width (`int`): columns of the models' features by which they are known.
+    """
+
+    keys: Tensor
+    scale: Tensor
+    results: Tensor
+    dataset_tokens: Tensor
+    dataset_mask: Tensor
+
+    def __init__(self, config: CrossSightConfig, width: int):
+        super().__init__()
+        self.layout, self.nearness_width, self.radius = config.dataset_layout, config.past_width, config.past_radius
+        models, datasets, length = config.past_models, config.past_datasets, config.anchor_length
+        tokens = torch.zeros(datasets, length, config.dataset_token_dim, dtype=torch.float16)
+        self.register_buffer("keys", torch.zeros(models, width))
+        self.register_buffer("scale", torch.ones(width))
+        self.register_buffer("results", torch.zeros(models, datasets))
+        self.register_buffer("dataset_tokens", tokens)
+        self.register_buffer("dataset_mask", torch.zeros(datasets, length, dtype=torch.bool))
+
+    @torch.no_grad()
+    def fit(self, keys: Tensor, results: Tensor, datasets: Sequence[Tensor]) -> None:
+        """Keeps K models with features `[K, width]` and results `[K, R]` (NaN: none), and R datasets `[S, Dd]`."""
+        self.keys.copy_(keys)
+        self.scale.copy_(keys.std(0, correction=0).clamp(min=1e-3))
+        self.results.copy_(results)
+        tokens, mask = padded_references(datasets, self.layout, *self.dataset_tokens.shape[1:])
+        self.dataset_tokens.copy_(tokens)
+        self.dataset_mask.copy_(mask)
+
+    def nearness(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Log weight `[B, R]` of each training dataset for datasets `[B, S, Dd]`, once for all models."""
+        kept = comparable_datasets(self.dataset_tokens, self.dataset_mask, self.layout)
+        distances = dataset_distances(comparable_datasets(tokens, mask, self.layout, kept.center), kept)
+        return -distances / float(self.nearness_width)
+
+    def forward(self, features: Tensor, nearness: Tensor) -> Tensor:
+        """What is to be expected of models with features `[N, width]` and log weights `[N, R]`: `[N]`.
+
+        NaN for models that are not among the known ones.
+        """
+        apart, known = (torch.cdist(features / self.scale, self.keys / self.scale) ** 2).div(self.keys.shape[1]).min(1)
+        results = self.results[known]
+        weights = torch.softmax(nearness.masked_fill(results.isnan(), -torch.inf), dim=-1)
+        expected = (weights * results.nan_to_num()).sum(-1)
+        return expected.masked_fill(apart > float(self.radius) ** 2, torch.nan)
+
+    def joined(self, scores: Tensor, features: Tensor, nearness: Tensor, share: float) -> Tensor:
+        """Scores `[N, E]` with a share of what is to be expected of known models; the others keep theirs."""
+        expected = self(features, nearness)[:, None]
+        return torch.where(expected.isnan(), scores, torch.lerp(scores, expected, share))

@@ -1,0 +1,72 @@
+"""A forest that is grown from tasks: what it keeps of them, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from hf_crosssight.ground_truth.tables import Task
+from hf_crosssight.models import CrossSightConfig, CrossSightModel
+from hf_crosssight.peers.history import gaussianised
+from hf_crosssight.tokens.dataset import DatasetTokens, text_only_tokens
+from hf_crosssight.tokens.probe_tasks import probe_tasks
+from hf_crosssight.tokens.views import VIEWS
+from hf_crosssight.training.forest import ForestRecipe, usable_tasks, with_forest
+from hf_crosssight.zoo.index import ZooIndex
+from hf_crosssight.zoo.record import ModelRecord
+
+MODELS, DATASETS = 8, ("acme/cats", "acme/dogs", "acme/birds")
+
+
+@pytest.fixture(scope="module")
+def zoo() -> ZooIndex:
+    rng = np.random.default_rng(0)
+    entries = []
+    for number in range(MODELS + 1):
+        views = {name: rng.normal(size=VIEWS[name].shape) for name in ("structure", "probe", "weights")}
+        for view in views.values():
+            view[:, 0] = 1.0
+        if number == MODELS:
+            del views["probe"]
+        entries.append((ModelRecord(model_id=f"acme/m{number}"), views))
+    return ZooIndex.from_entries(entries)
+
+
+@pytest.fixture(scope="module")
+def tokens() -> dict[str, list[DatasetTokens]]:
+    return {name: [text_only_tokens(f"Pictures of {name}.")] for name in DATASETS}
+
+
+@pytest.fixture(scope="module")
+def tasks(zoo: ZooIndex) -> list[Task]:
+    rng = np.random.default_rng(1)
+    rows = [("a", DATASETS[0]), ("a", DATASETS[1]), ("b", DATASETS[0])]
+    return [Task(table, name, tuple(zoo.model_ids), rng.random(MODELS + 1)) for table, name in rows]
+
+
+def ranker() -> CrossSightModel:
+    torch.manual_seed(0)
+    small = {"hidden_size": 16, "intermediate_size": 16, "decoder_layers": 1, "ensemble_size": 2}
+    return CrossSightModel(CrossSightConfig.from_preset("default", **small))
+
+
+def test_results_are_kept_for_the_models_and_datasets_that_were_learnt_from(zoo, tokens, tasks):
+    anchors = [tokens[DATASETS[2]][0].values for _ in probe_tasks()]
+    grown = with_forest(ranker(), tasks, zoo, tokens, anchors, recipe=ForestRecipe(trees=4, past=0.25))
+    used = usable_tasks(tasks, zoo, tokens)
+    assert [len(task.models) for task in used] == [MODELS] * 3  # one has no probe view
+    kept = grown.past_results
+    assert kept.results.shape == (MODELS, 2)
+    ranks = [gaussianised(task.scores) for task in used]
+    np.testing.assert_allclose(kept.results[:, 0], (ranks[0] + ranks[2]) / 2, atol=1e-6)  # two tables have it
+    np.testing.assert_allclose(kept.results[:, 1], ranks[1], atol=1e-6)
+    assert grown.config.past_share == 0.25
+    again = with_forest(grown, tasks[:2], zoo, tokens, anchors, recipe=ForestRecipe(trees=4))
+    np.testing.assert_allclose(again.past_results.results[:, 0], ranks[0], atol=1e-6)  # nothing of before is left
+
+
+def test_too_few_models_with_the_views_are_refused(zoo, tokens, tasks):
+    few = [Task("a", DATASETS[0], tasks[0].models[-4:], tasks[0].scores[-4:])]
+    with pytest.raises(ValueError, match="no task has tokens and 5 models"):
+        with_forest(ranker(), few, zoo, tokens, [])
