@@ -1,8 +1,8 @@
 """`CrossSightModel`, the ranker: dataset tokens are the memory, one query per model looks at them, a score comes out.
 
 `s(m, d) = b(m) + a(d) r(m, d) + h(m, d)`: what a model is worth anywhere, plus what the dataset changes, gated by how
-far that dataset is from those of the training, plus optional measured evidence. The `thesis` preset has r alone. Models
-with a probe view are scored by a forest, and those that it was grown on also by their own past results.
+far that dataset is from those of the training, plus optional measured evidence. The `thesis` preset has r alone.
+Models with a probe view are scored by a forest, and those that it was grown on also by their own past results.
 """
 
 from collections.abc import Mapping, Sequence
