@@ -55,6 +55,7 @@ class EpisodeSampler:
         table_weight (`dict[str, float]`, *optional*): factor on a table's share; by default a table is drawn in
             proportion to the square root of its number of datasets.
         models_per_task: models of a task at most.
+        models_share: share of a task's models that an episode shows at the least, as far as `models_per_task` allows.
     """
 
     def __init__(
@@ -65,9 +66,10 @@ class EpisodeSampler:
         *,
         table_weight: Mapping[str, float] | None = None,
         models_per_task: int = 64,
+        models_share: float = 0.5,
         seed: int = 0,
     ) -> None:
-        self.tokens, self.models_per_task = tokens, models_per_task
+        self.tokens, self.models_per_task, self.models_share = tokens, models_per_task, models_share
         self.rng = np.random.default_rng(seed)
         self.by_table: dict[str, list[tuple[str, np.ndarray, np.ndarray]]] = {}
         for task in tasks:
@@ -110,7 +112,7 @@ class EpisodeSampler:
         tasks = self.by_table[table]
         dataset, index, scores = tasks[self.rng.integers(len(tasks))]
         most = min(len(index), self.models_per_task)
-        count = int(self.rng.integers(max(3, min(most, len(index) // 2)), most + 1))
+        count = int(self.rng.integers(max(3, min(most, int(len(index) * self.models_share))), most + 1))
         chosen = self.rng.choice(len(index), count, replace=False)
         return dataset, index[chosen], scores[chosen]
 

@@ -14,6 +14,7 @@ class RankerRecipe:
         steps: updates at most.
         batch: tasks in an update.
         models_per_task: models of a task at most.
+        models_share: share of them that an episode shows at the least.
         learning_rate: peak of a one-cycle schedule (AdamW).
         weight_decay: of AdamW.
         facts_withheld: share of models that lose tensors, costs or input side in an update.
@@ -37,6 +38,7 @@ class RankerRecipe:
     steps: int = 600
     batch: int = 8
     models_per_task: int = 64
+    models_share: float = 0.5
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     facts_withheld: float = 0.3

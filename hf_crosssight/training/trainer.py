@@ -115,7 +115,7 @@ class _Run:
         self.scale = ViewScale(self.views)
         self.sampler = EpisodeSampler(
             tasks, self.tokens, rows, table_weight=recipe.table_weight, models_per_task=recipe.models_per_task,
-            seed=recipe.seed,
+            models_share=recipe.models_share, seed=recipe.seed,
         )  # fmt: skip
         self.validation = [task for task in validation if self.tokens.get(task.dataset)]
         self.val_rows = [np.array([rows[m] for m in task.models if m in rows]) for task in self.validation]
