@@ -64,6 +64,7 @@ def _train(timings: Timings, infer: Utilisation) -> Utilisation:
     utilisation = fit_utilisation(timings)
     return dataclasses.replace(
         utilisation,
+        rates=np.vstack([infer.rates[:3], utilisation.rates[3]]),  # where it was measured, nothing changes
         device_level=device_levels(utilisation, timings),
         spread=infer.spread,
         conformal={**infer.conformal, "listed": listed_factor(timings).astype(np.float32)},

@@ -37,7 +37,7 @@ from hf_crosssight.hardware.measurements import zoo_latency
 from hf_crosssight.hardware.model_shape import zoo_shapes
 from hf_crosssight.hardware.predict import usual_batch
 from hf_crosssight.hardware.residuals import Spread
-from hf_crosssight.hardware.roofline import least_times
+from hf_crosssight.hardware.roofline import least_times, log_rates
 from hf_crosssight.hardware.utilisation import load_utilisations
 from hf_crosssight.models import CrossSightModel
 from hf_crosssight.tokens.hardware import hardware_token
@@ -119,6 +119,7 @@ def predicted_latency(
     times = least_times(shapes, device, usual_batch(device))
     with np.errstate(invalid="ignore", divide="ignore"):
         scaled = learned.scaled(shapes.features())
+        times = times * learned.rate_factors(log_rates(device))
         logs = learned.log_latency(scaled, times, settings_array(compiled=device.engine == "cpu"))
         half = bundled.conformal["unseen"][0] * Spread.from_array(bundled.spread["residual"]).prior_deviation(scaled)
     logs = np.where(shapes.known, logs, np.nan)

@@ -15,7 +15,7 @@ import pandas as pd
 from hf_crosssight.hardware.catalogue import find_device
 from hf_crosssight.hardware.fit import Timings, settings_array
 from hf_crosssight.hardware.model_shape import SUMMARY_DIM, ModelShapes, zoo_shapes
-from hf_crosssight.hardware.roofline import least_times
+from hf_crosssight.hardware.roofline import least_times, log_rates
 from hf_crosssight.zoo.open import open_zoo
 
 GPUS = ("rtx3090", "rtx4090", "rtx5090", "pro6000maxq")
@@ -54,10 +54,11 @@ def shapes_of(rows: pd.DataFrame) -> ModelShapes:
 def timings_of(rows: pd.DataFrame) -> Timings:
     """The rows as timings to learn from."""
     shapes = shapes_of(rows)
-    times = np.empty((len(rows), 4))
+    times, rates = np.empty((len(rows), 4)), np.empty((len(rows), 2))
     for device in rows.device.unique():
         own = np.flatnonzero(rows.device == device)
         times[own] = least_times(shapes.take(own), find_device(device), rows.batch_size.to_numpy()[own])
+        rates[own] = log_rates(find_device(device))
     settings = settings_array(
         compiled=(rows.compiler == "dynamo").to_numpy(),
         channels_last=(rows.layout == "nhwc").to_numpy(),
@@ -67,7 +68,7 @@ def timings_of(rows: pd.DataFrame) -> Timings:
     latency = np.log(rows.latency_ms_per_image.to_numpy())
     run = rows[["device", "precision", "layout", "compiler", "torch"]].agg(" ".join, axis=1)
     names = (column.to_numpy(str) for column in (rows.device, run, rows.family))
-    return Timings(shapes.features(), times, settings, latency, *names)
+    return Timings(shapes.features(), times, rates, settings, latency, *names)
 
 
 def _structures() -> dict[str, int]:

@@ -36,10 +36,10 @@ from hf_crosssight.training.bundled import validation_parents
 from hf_crosssight.training.forest import ForestRecipe, pair_rows, probe_anchors, with_forest
 from hf_crosssight.training.measured_corpus import MeasuredCorpus
 from hf_crosssight.training.measured_evaluation import (
+    FAMILIES,
     FAMILIES_BLIND,
     FAMILIES_KNOWN,
     LINEAGES,
-    MODELS,
     NestedFold,
     kin_of_families,
     nested_folds,
@@ -51,7 +51,7 @@ from hf_crosssight.training.trainer import train_ranker
 
 QUADRANTS = ("blind datasets", "blind models", "both blind", FAMILIES_KNOWN, FAMILIES_BLIND)
 CHEAP = ("knn", "head")  # recipes that run every model without fine-tuning it
-_EACH = 12  # class subsets of a dataset
+_EACH = 4  # class subsets of a dataset
 _PARTS = 3  # parts of parents and of lineages that a stacked model is trained without in turn
 
 
@@ -262,7 +262,7 @@ def main() -> None:
     torch.set_num_threads(1)
     setting = _setting(options)
     for nested in nested_folds(setting.corpus, setting.tested, options.folds, options.seed + 1):
-        if nested.seed != options.seed or nested.held == MODELS:
+        if nested.seed != options.seed or nested.held not in options.held:
             continue
         for name in options.trial:
             path = options.out / f"{nested.name} {name.replace(':', '').replace('/', ' ')}.jsonl"
@@ -315,11 +315,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--datasets", type=Path, action="append", required=True, help="folder of datasets")
     parser.add_argument("--cache", type=Path, help="folder for dataset tokens")
     parser.add_argument("--trial", action="append", default=[], choices=list(TRIALS), help="all by default")
+    parser.add_argument("--held", action="append", default=[], choices=[LINEAGES, FAMILIES], help="both by default")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=7, help="of folds and trainings; 0 to 2 are the evaluation's")
     parser.add_argument("--out", type=Path, required=True, help="folder of the outcomes")
     options = parser.parse_args()
     options.trial = options.trial or list(TRIALS)
+    options.held = options.held or [LINEAGES, FAMILIES]
     options.out.mkdir(parents=True, exist_ok=True)
     return options
 

@@ -17,6 +17,8 @@ ANCHOR_COUNTS = (1, 2, 5, 10, 20)
 _HIDDEN = 32
 _MEMBERS = 2
 _EPOCHS = 50
+_RATE_PENALTY = 0.03  # on the squared exponents of the rates: a few devices must not say what they cannot
+_FEWEST_DEVICES = 3  # that exponents are learned from: with two, each device's own peculiarity would be one
 _LEVEL_RIDGE = 30.0  # timings that a device's own level is worth beside the common prediction
 
 
@@ -27,6 +29,7 @@ class Timings:
     Attributes:
         features (`np.ndarray`): float32 `[R, FEATURE_DIM]`, of `ModelShapes.features`.
         times (`np.ndarray`): `[R, 4]`, of `roofline.least_times`, ms an image.
+        log_rates (`np.ndarray`): `[R, 2]`, of `roofline.log_rates`.
         settings (`np.ndarray`): float32 `[R, len(SETTINGS)]`.
         log_latency (`np.ndarray`): `[R]`, log ms an image.
         device, run, family (`np.ndarray`): text `[R]`: what measured it; device and settings, within which anchors
@@ -35,6 +38,7 @@ class Timings:
 
     features: np.ndarray
     times: np.ndarray
+    log_rates: np.ndarray
     settings: np.ndarray
     log_latency: np.ndarray
     device: np.ndarray
@@ -65,6 +69,8 @@ def fit_utilisation(timings: Timings, *, members: int = _MEMBERS, epochs: int = 
     scaled = np.clip((timings.features - mean) / scale, -CLIP, CLIP)
     inputs = torch.from_numpy(np.concatenate([scaled, timings.settings], axis=1).astype(np.float32))
     logs = torch.from_numpy(np.log(timings.times).astype(np.float32))
+    neutral = timings.log_rates.mean(axis=0)
+    rates = torch.from_numpy((timings.log_rates - neutral).astype(np.float32))
     target = torch.from_numpy(timings.log_latency.astype(np.float32))
     names, owners, counts = np.unique(timings.device, return_inverse=True, return_counts=True)
     weight = torch.from_numpy((len(timings) / len(names) / counts)[owners].astype(np.float32))
@@ -76,18 +82,21 @@ def fit_utilisation(timings: Timings, *, members: int = _MEMBERS, epochs: int = 
     gain = torch.full((members, logs.shape[1]), start).requires_grad_()
     weights = [made(inputs.shape[1], _HIDDEN, 1.4), made(_HIDDEN, _HIDDEN, 1.4), made(_HIDDEN, logs.shape[1], 0.1)]
     biases = [torch.zeros(members, 1, matrix.shape[2], requires_grad=True) for matrix in weights]
+    exponent = torch.zeros(2, requires_grad=len(names) >= _FEWEST_DEVICES)
 
     def predicted(rows: torch.Tensor) -> torch.Tensor:
         hidden = inputs[rows][None]
         for matrix, bias in itertools.islice(zip(weights, biases, strict=True), 2):
             hidden = torch.relu(hidden @ matrix + bias)
         factors = gain[:, None] + RANGE * torch.tanh(hidden @ weights[2] + biases[2])
-        return torch.logsumexp(factors + logs[rows], dim=2)
+        slower = exponent * rates[rows]
+        longer = torch.stack([slower[:, 0], slower[:, 1], slower[:, 1], torch.zeros(len(rows))], dim=1)
+        return torch.logsumexp(factors + logs[rows] + longer, dim=2)
 
     optimizer = torch.optim.AdamW(
         [
             {"params": weights, "weight_decay": 1e-2, "lr": 3e-3},
-            {"params": [*biases, gain], "weight_decay": 0.0, "lr": 1e-2},
+            {"params": [*biases, gain, exponent], "weight_decay": 0.0, "lr": 1e-2},
         ]
     )
     batch = 512
@@ -98,17 +107,21 @@ def fit_utilisation(timings: Timings, *, members: int = _MEMBERS, epochs: int = 
             errors = predicted(rows) - target[rows]
             loss = torch.nn.functional.smooth_l1_loss(errors, torch.zeros_like(errors), beta=0.1, reduction="none")
             optimizer.zero_grad()
-            (loss * weight[rows]).mean(dim=1).sum().backward()
+            penalty = members * _RATE_PENALTY * exponent.square().sum()
+            ((loss * weight[rows]).mean(dim=1).sum() + penalty).backward()
             optimizer.step()
             schedule.step()
     learned = tuple((w.detach().numpy(), b.detach().numpy()) for w, b in zip(weights, biases, strict=True))
-    return Utilisation(mean.astype(np.float32), scale.astype(np.float32), gain.detach().numpy(), learned)
+    ends = timings.log_rates.min(axis=0), timings.log_rates.max(axis=0)
+    bent = np.stack([exponent.detach().numpy(), *ends, neutral]).astype(np.float32)
+    return Utilisation(mean.astype(np.float32), scale.astype(np.float32), gain.detach().numpy(), learned, bent)
 
 
 def residuals_of(utilisation: Utilisation, timings: Timings) -> np.ndarray:
     """log(measured / predicted) of timings by the common prediction, `[R]`."""
     scaled = utilisation.scaled(timings.features)
-    return timings.log_latency - utilisation.log_latency(scaled, timings.times, timings.settings)
+    times = timings.times * utilisation.rate_factors(timings.log_rates)
+    return timings.log_latency - utilisation.log_latency(scaled, times, timings.settings)
 
 
 def device_levels(utilisation: Utilisation, timings: Timings) -> dict[str, np.ndarray]:

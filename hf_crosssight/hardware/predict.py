@@ -23,7 +23,7 @@ from hf_crosssight.hardware.fit import ANCHOR_COUNTS
 from hf_crosssight.hardware.memory import Interval, memory_of
 from hf_crosssight.hardware.model_shape import ModelShapes
 from hf_crosssight.hardware.residuals import Spread, condition
-from hf_crosssight.hardware.roofline import least_times
+from hf_crosssight.hardware.roofline import least_times, log_rates
 from hf_crosssight.hardware.utilisation import SETTINGS, Utilisation, load_utilisations
 
 PHASES = ("infer", "train")
@@ -111,6 +111,10 @@ class _Way(NamedTuple):
     spread: Spread
     widening: float
     anchors: tuple[np.ndarray, np.ndarray, float] | None  # scaled features, log residuals, factor on the deviations
+
+    @property
+    def rate_factors(self) -> np.ndarray:
+        return self.learned.rate_factors(log_rates(self.device))
 
     @property
     def level(self) -> np.ndarray | None:
@@ -201,7 +205,7 @@ def _log_latency(way: _Way, shapes: ModelShapes, times: np.ndarray) -> tuple[np.
 
 def _common(way: _Way, scaled: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Log ms an image `[M]` by what was learned of all devices, and of this one where it was measured."""
-    logs = way.learned.log_latency(scaled, times, way.settings) + np.log(way.passes)
+    logs = way.learned.log_latency(scaled, times * way.rate_factors, way.settings) + np.log(way.passes)
     return logs if way.level is None else logs + way.level[0] + scaled @ way.level[1:]
 
 

@@ -41,6 +41,20 @@ def arithmetic_rate(device: Device) -> float:
     return float(np.exp(np.mean(np.log(rates)))) * 1e12
 
 
+def log_rates(device: Device) -> np.ndarray:
+    """Log of the FLOP and the bytes a second that a device can be expected to sustain, `[2]`.
+
+    Raises:
+        UserError: one of them is not known.
+    """
+    if not device.bandwidth_gb_s:
+        raise UserError(
+            f"The memory bandwidth of {device.title} is not known.",
+            "Describe the device in a file: `--device FILE.json`.",
+        )
+    return np.log([arithmetic_rate(device), device.bandwidth_gb_s * 1e9])
+
+
 def least_times(shapes: ModelShapes, device: Device, batch_size: np.ndarray | float) -> np.ndarray:
     """Milliseconds an image that each of `TERMS` takes at the device's rates, float64 `[M, 4]`.
 
@@ -52,15 +66,10 @@ def least_times(shapes: ModelShapes, device: Device, batch_size: np.ndarray | fl
     Raises:
         UserError: the device's rate or bandwidth is not known.
     """
-    if not device.bandwidth_gb_s:
-        raise UserError(
-            f"The memory bandwidth of {device.title} is not known.",
-            "Describe the device in a file: `--device FILE.json`.",
-        )
-    bandwidth = device.bandwidth_gb_s * 1e9
+    arithmetic, bandwidth = np.exp(log_rates(device))
     bytes_each = _BYTES[device.engine]
     times = np.empty((len(TERMS), len(shapes)))  # a term's values side by side: computed and summed the faster
-    times[0] = shapes.gmacs * (2e12 / arithmetic_rate(device))
+    times[0] = shapes.gmacs * (2e12 / arithmetic)
     times[1] = shapes.macts * (1e9 * bytes_each * _TRAFFIC / bandwidth)
     times[2] = shapes.params * (1e3 * bytes_each / bandwidth) / batch_size
     times[3] = shapes.layers * (1e3 * _LAUNCH_S) / batch_size

@@ -2,7 +2,9 @@
 
 In the manner of NeuSight (Lee, Phanishayee, Mahajan, 2025), which learns a utilisation per kernel and multiplies it
 to the roofline, but for whole networks: from the structure alone, four bounded factors, one for each term of the
-roofline. Devices enter through the roofline only, so nothing is learned that an unseen device could not have.
+roofline. Devices enter through the roofline only, so nothing is learned that an unseen device could not have. What a
+device sustains grows a little less than its rated rates: an exponent for arithmetic and one for the memory, within the
+range of the devices that it was learned from.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy as np
 from hf_crosssight.hardware.model_shape import FEATURE_DIM
 from hf_crosssight.hardware.roofline import TERMS
 
-FORMAT = "crosssight-hardware/1"
+FORMAT = "crosssight-hardware/2"
 PREDICTOR = Path(__file__).parents[1] / "assets" / "hardware" / "latency.safetensors"
 SETTINGS = ("compiled", "channels_last", "pure_bf16", "before_torch_2")
 RANGE = 1.0  # a factor lies within exp(-1) and exp(1) of what the terms take on average
@@ -34,6 +36,8 @@ class Utilisation:
         mean, scale (`np.ndarray`): float32 `[FEATURE_DIM]`, of the features.
         gain (`np.ndarray`): float32 `[N, 4]`, log of what each term takes on average, by member of the ensemble.
         layers (`tuple`): three (weight `[N, in, out]`, bias `[N, 1, out]`) pairs.
+        rates (`np.ndarray`): float32 `[4, 2]`, of arithmetic and of memory: the exponent; the lowest and the highest
+            log rate that it was learned from; the log rate at which it changes nothing.
         device_level (`dict[str, np.ndarray]`): by measured device, float32 `[1 + FEATURE_DIM]`, what its own timings
             add to the log latency: a constant and a slope on the scaled features.
         spread (`dict[str, np.ndarray]`): parameters of the residuals, see `anchors`.
@@ -44,6 +48,7 @@ class Utilisation:
     scale: np.ndarray
     gain: np.ndarray
     layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    rates: np.ndarray = field(default_factory=lambda: np.zeros((4, 2), np.float32))
     device_level: Mapping[str, np.ndarray] = field(default_factory=dict)
     spread: Mapping[str, np.ndarray] = field(default_factory=dict)
     conformal: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -54,12 +59,18 @@ class Utilisation:
         scaled /= self.scale
         return np.clip(scaled, -CLIP, CLIP, out=scaled)
 
+    def rate_factors(self, log_rates: np.ndarray) -> np.ndarray:
+        """By what the terms of devices with rates `[..., 2]` (`roofline.log_rates`) are longer, `[..., 4]`."""
+        exponent, lowest, highest, neutral = self.rates
+        arithmetic, memory = np.moveaxis(np.exp(exponent * (np.clip(log_rates, lowest, highest) - neutral)), -1, 0)
+        return np.stack([arithmetic, memory, memory, np.ones_like(memory)], axis=-1)
+
     def log_latency(self, scaled: np.ndarray, times: np.ndarray, settings: np.ndarray) -> np.ndarray:
         """Log milliseconds an image, float32 `[M]`.
 
         Args:
             scaled: float32 `[M, FEATURE_DIM]`.
-            times: `[M, 4]`, milliseconds of `roofline.least_times`.
+            times: `[M, 4]`, milliseconds of `roofline.least_times` times `rate_factors`.
             settings: float32 `[len(SETTINGS)]` or `[M, len(SETTINGS)]`, 0 or 1 each.
         """
         (first, first_bias), _, _ = self.layers
@@ -109,7 +120,7 @@ def save_utilisations(utilisations: Mapping[str, Utilisation], path: Path = PRED
 
     arrays: dict[str, np.ndarray] = {}
     for kind, one in utilisations.items():
-        arrays |= {f"{kind}/mean": one.mean, f"{kind}/scale": one.scale, f"{kind}/gain": one.gain}
+        arrays |= {f"{kind}/{name}": getattr(one, name) for name in ("mean", "scale", "gain", "rates")}
         for number, (weight, bias) in enumerate(one.layers):
             arrays |= {f"{kind}/{number}/weight": weight.astype(np.float16), f"{kind}/{number}/bias": bias}
         for group in ("device_level", "spread", "conformal"):
@@ -146,7 +157,7 @@ def _utilisation(kind: str, arrays: Mapping[str, np.ndarray]) -> Utilisation:
     for group in ("device_level", "spread", "conformal"):
         start = f"{kind}/{group}/"
         groups[group] = {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}
-    mean, scale, gain = (arrays[f"{kind}/{name}"] for name in ("mean", "scale", "gain"))
+    mean, scale, gain, rates = (arrays[f"{kind}/{name}"] for name in ("mean", "scale", "gain", "rates"))
     if mean.shape != (FEATURE_DIM,) or gain.shape[1] != len(TERMS):
         raise ValueError(f"the predictor for {kind} has {mean.shape[0]} features and {gain.shape[1]} terms")
-    return Utilisation(mean, scale, gain, layers, **groups)
+    return Utilisation(mean, scale, gain, layers, rates, **groups)

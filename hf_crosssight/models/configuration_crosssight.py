@@ -74,8 +74,9 @@ class CrossSightConfig(PreTrainedConfig):
     forest_descriptors (`int`): principal components of dataset tokens that it reads.
     forest_views (`dict[str, list[int]]`): shapes of the views that it reads: structure, probe, weights.
     probe_layout (`list[int]`): tasks and statistics of a task at the beginning of the probe view.
-    anchor_length (`int`): tokens kept of each probe task, and of each dataset with past results.
+    anchor_length (`int`): tokens kept of each probe task.
     past_models, past_datasets (`int`): known models and datasets whose results are kept; 0: none (`past_crosssight`).
+    past_length (`int`): tokens kept of each of these datasets.
     past_share (`float`): share of a known model's past results in its score.
     past_width (`float`): distance of datasets at which a result counts 1 / e of what it would count nearby.
     past_radius (`float`): root mean square distance, in deviations of the known models' features, within which a
@@ -154,6 +155,7 @@ class CrossSightConfig(PreTrainedConfig):
     anchor_length: int = 12
     past_models: int = 0
     past_datasets: int = 0
+    past_length: int = 6
     past_share: float | int = 0.5
     past_width: float | int = 0.06
     past_radius: float | int = 0.1

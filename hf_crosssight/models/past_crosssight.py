@@ -26,17 +26,19 @@ class CrossSightPastResults(nn.Module):
     keys: Tensor
     scale: Tensor
     results: Tensor
+    measured: Tensor
     dataset_tokens: Tensor
     dataset_mask: Tensor
 
     def __init__(self, config: CrossSightConfig, width: int):
         super().__init__()
         self.layout, self.nearness_width, self.radius = config.dataset_layout, config.past_width, config.past_radius
-        models, datasets, length = config.past_models, config.past_datasets, config.anchor_length
+        models, datasets, length = config.past_models, config.past_datasets, config.past_length
         tokens = torch.zeros(datasets, length, config.dataset_token_dim, dtype=torch.float16)
         self.register_buffer("keys", torch.zeros(models, width))
         self.register_buffer("scale", torch.ones(width))
         self.register_buffer("results", torch.zeros(models, datasets))
+        self.register_buffer("measured", torch.zeros(models, datasets, dtype=torch.bool))
         self.register_buffer("dataset_tokens", tokens)
         self.register_buffer("dataset_mask", torch.zeros(datasets, length, dtype=torch.bool))
 
@@ -45,7 +47,8 @@ class CrossSightPastResults(nn.Module):
         """Keeps K models with features `[K, width]` and results `[K, R]` (NaN: none), and R datasets `[S, Dd]`."""
         self.keys.copy_(keys)
         self.scale.copy_(keys.std(0, correction=0).clamp(min=1e-3))
-        self.results.copy_(results)
+        self.results.copy_(results.nan_to_num())
+        self.measured.copy_(results.isfinite())
         tokens, mask = padded_references(datasets, self.layout, *self.dataset_tokens.shape[1:])
         self.dataset_tokens.copy_(tokens)
         self.dataset_mask.copy_(mask)
@@ -62,9 +65,8 @@ class CrossSightPastResults(nn.Module):
         NaN for models that are not among the known ones.
         """
         apart, known = (torch.cdist(features / self.scale, self.keys / self.scale) ** 2).div(self.keys.shape[1]).min(1)
-        results = self.results[known]
-        weights = torch.softmax(nearness.masked_fill(results.isnan(), -torch.inf), dim=-1)
-        expected = (weights * results.nan_to_num()).sum(-1)
+        weights = torch.softmax(nearness.masked_fill(~self.measured[known], -torch.inf), dim=-1)
+        expected = (weights * self.results[known]).sum(-1)
         return expected.masked_fill(apart > float(self.radius) ** 2, torch.nan)
 
     def joined(self, scores: Tensor, features: Tensor, nearness: Tensor, share: float) -> Tensor:

@@ -34,11 +34,28 @@ def world():
         truth = np.log(times[:, 0] + 2 * times[:, 1] + times[:, 2:].sum(axis=1)) + rng.normal(0, 0.05, 400)
         names = np.full(400, device)
         families = np.array([f"f{number % 20}" for number in range(400)])
-        parts.append(
-            Timings(features, times, settings_array(compiled=np.zeros(400, bool)), truth, names, names, families)
-        )
+        rates, settings = np.full((400, 2), np.log(speed)), settings_array(compiled=np.zeros(400, bool))
+        parts.append(Timings(features, times, rates, settings, truth, names, names, families))
     joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(Timings)}
     return Timings(**joined)
+
+
+def test_what_a_device_sustains_may_grow_less_than_its_rates(world):
+    slower = dataclasses.replace(world, log_latency=world.log_latency + 0.2 * world.log_rates[:, 0])
+    fourth = dataclasses.replace(
+        slower.take(slower.device == "b"), device=np.full(400, "d"), run=np.full(400, "d"),
+        times=slower.times[slower.device == "b"] / 1.5, log_rates=slower.log_rates[slower.device == "b"] + np.log(1.5),
+    )  # fmt: skip
+    fourth = dataclasses.replace(fourth, log_latency=fourth.log_latency - 0.8 * np.log(1.5))
+    learned = fit_utilisation(slower, epochs=40)
+    assert learned.rates[0, 0] + learned.rates[0, 1] > 0.1
+    assert abs(np.median(residuals_of(learned, fourth))) < 0.06
+    plain = dataclasses.replace(learned, rates=np.zeros((4, 2), np.float32))
+    assert abs(np.median(residuals_of(plain, fourth))) > abs(np.median(residuals_of(learned, fourth)))
+    far = learned.rate_factors(np.array([100.0, 100.0]))  # beyond what was seen, rates count as they are rated
+    np.testing.assert_allclose(far, learned.rate_factors(learned.rates[2]))
+    pair = fit_utilisation(slower.take(slower.device != "b"), epochs=2)
+    assert not pair.rates[0].any()
 
 
 def test_the_law_of_a_left_out_device_is_found(world):

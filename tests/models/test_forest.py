@@ -96,7 +96,7 @@ def test_what_the_probe_tasks_near_the_dataset_say_counts():
     assert torch.allclose(rows[0, start : start + 2], torch.tensor([9.0, 9.0]), atol=0.1)
 
 
-PAST = {**FOREST, "past_models": 2, "past_datasets": 3}
+PAST = {**FOREST, "past_models": 2, "past_datasets": 3, "past_length": 5}
 
 
 def remembering(**fields) -> CrossSightModel:
