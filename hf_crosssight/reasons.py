@@ -1,10 +1,13 @@
 """Why a model is recommended, in sentences that a user can check against the model's page or the ranking's figures.
 
-No published accuracy is quoted: how a model did elsewhere is given as this ranker's prediction, and said to be one.
+No published accuracy is quoted: how a model did elsewhere is given as this ranker's prediction, and said to be one. Of
+the few models whose results the ranker keeps, the places that were measured are given, and said to be measured.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +15,8 @@ import numpy as np
 from hf_crosssight.scoring import Scores, places, places_in, score_candidates
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from hf_crosssight.models import CrossSightModel
     from hf_crosssight.tokens.dataset import DatasetTokens
     from hf_crosssight.zoo import ZooIndex
@@ -40,10 +45,18 @@ class Reasons:
         self.static_place = places(scores.static, zoo.model_ids)
         self.nearest = nearest_training_datasets(model, tokens)
         self.nearby_place = self._places_nearby(model)
+        self.past = PastResults.of(model, tokens)
 
     def why(self, index: int) -> tuple[str, ...]:
         """The reasons for candidate `index`, most telling first."""
-        reasons = (self._pretraining(index), self._nearby(index), self._parts(index), self._blind_spots(index))
+        measured = "" if self.past is None else self.past.told(self.zoo.views_of(index))
+        reasons = (
+            self._pretraining(index),
+            measured,
+            self._nearby(index),
+            self._parts(index),
+            self._blind_spots(index),
+        )
         return tuple(reason for reason in reasons if reason)
 
     def _pretraining(self, index: int) -> str:
@@ -77,6 +90,41 @@ class Reasons:
             return None
         predictions = [score_candidates(model, reference, self.zoo).score for _, _, reference in self.nearest]
         return places(np.mean(predictions, axis=0), self.zoo.model_ids)
+
+
+@dataclass(frozen=True)
+class PastResults:
+    """What a ranker keeps of its models' results, seen from one dataset: log weight `[R]` of each of its datasets."""
+
+    model: CrossSightModel
+    nearness: Tensor
+
+    @classmethod
+    def of(cls, model: CrossSightModel, tokens: DatasetTokens) -> PastResults | None:
+        """`None` where the ranker keeps none, or not of which datasets."""
+        import torch
+
+        if model.past_results is None or not model.config.past_names:
+            return None
+        values = torch.as_tensor(tokens.values)[None]
+        with torch.inference_mode():
+            return cls(model, model.past_results.nearness(values, torch.ones(values.shape[:2], dtype=torch.bool))[0])
+
+    def told(self, views: Mapping[str, np.ndarray]) -> str:
+        """What was measured of the model with these views on the datasets nearest to the user's; may be empty."""
+        import torch
+
+        held = self.model.past_results, self.model.pair_features
+        if held[0] is None or held[1] is None or not {"probe", "structure"} <= set(views):
+            return ""
+        with torch.inference_mode():
+            own = {name: torch.from_numpy(np.asarray(views[name], np.float32)) for name in ("probe", "structure")}
+            found = held[0].nearest(held[1].keys(own), self.nearness, NEAREST)
+        if not found:
+            return ""
+        names = self.model.config.past_names
+        places = ", ".join(f"{100 * share:.0f} % on {names[dataset].split('/')[-1]}" for dataset, share in found)
+        return f"measured by fine-tuning, on the nearest datasets that it was tried on: ahead of {places}"
 
 
 def nearest_training_datasets(

@@ -1,6 +1,7 @@
 """The main job in Python: from a dataset to a ranked, filtered, explained list of real models."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,20 @@ def test_every_recommendation_has_reasons_that_name_training_datasets(digits):
         nearby = [reason for reason in item.why if "training datasets nearest to yours" in reason]
         assert len(nearby) == 1
         assert sum(name in nearby[0] for name in names) >= 3
+
+
+def test_what_was_measured_of_a_known_model_is_told_as_measured():
+    own = Path(__file__).parents[1] / "benchmarks/ground_truth/zoo_index"
+    ranking = rank("digits", zoo=own, top=0, offline=True)
+    measured = {
+        item.model_id: [why for why in item.why if why.startswith("measured by fine-tuning")] for item in ranking
+    }
+    known = [model_id for model_id, told in measured.items() if told]
+    assert 30 <= len(known) < len(ranking)  # of half of this zoo there are results of frozen features alone
+    assert set(known) <= set(bundled_ranker().config.trained_on["models"])
+    told = measured[known[0]][0]
+    assert told.count(" % on ") == 3
+    assert any(name.split("/")[-1] in told for name in bundled_ranker().config.past_names)
 
 
 def test_same_input_gives_the_same_output_byte_for_byte(digits):

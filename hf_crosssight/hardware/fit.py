@@ -14,7 +14,7 @@ from hf_crosssight.hardware.residuals import Spread, condition, conformal_factor
 from hf_crosssight.hardware.utilisation import CLIP, RANGE, SETTINGS, Utilisation
 
 ANCHOR_COUNTS = (1, 2, 5, 10, 20)
-_HIDDEN = 32
+_HIDDEN = 64
 _MEMBERS = 2
 _EPOCHS = 50
 _RATE_PENALTY = 0.03  # on the squared exponents of the rates: a few devices must not say what they cannot

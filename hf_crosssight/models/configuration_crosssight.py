@@ -70,12 +70,14 @@ class CrossSightConfig(PreTrainedConfig):
     forest_nodes, forest_depth (`int`): nodes of the largest tree, steps from its root to its deepest leaf.
     forest_weight (`float`): share of the forest in the score of a model that has the probe view.
     forest_linear (`float`): share of the linear map beside the trees.
+    forest_widening (`float`): factor on the members' deviations from their mean (see `ForestRecipe.widening`).
     forest_gate (`float`): factor on what the pair forest says beyond the static one.
     forest_descriptors (`int`): principal components of dataset tokens that it reads.
     forest_views (`dict[str, list[int]]`): shapes of the views that it reads: structure, probe, weights.
     probe_layout (`list[int]`): tasks and statistics of a task at the beginning of the probe view.
     anchor_length (`int`): tokens kept of each probe task.
     past_models, past_datasets (`int`): known models and datasets whose results are kept; 0: none (`past_crosssight`).
+    past_names (`list[str]`): names of these datasets.
     past_length (`int`): tokens kept of each of these datasets.
     past_share (`float`): share of a known model's past results in its score.
     past_width (`float`): distance of datasets at which a result counts 1 / e of what it would count nearby.
@@ -148,6 +150,7 @@ class CrossSightConfig(PreTrainedConfig):
     forest_depth: int = 0
     forest_weight: float | int = 1.0
     forest_linear: float | int = 0.5
+    forest_widening: float | int = 1.0
     forest_gate: float | int = 1.0
     forest_descriptors: int = 6
     forest_views: dict[str, list[int]] = field(default_factory=dict)
@@ -155,6 +158,7 @@ class CrossSightConfig(PreTrainedConfig):
     anchor_length: int = 12
     past_models: int = 0
     past_datasets: int = 0
+    past_names: list[str] = field(default_factory=list)
     past_length: int = 6
     past_share: float | int = 0.5
     past_width: float | int = 0.06
@@ -256,6 +260,10 @@ class CrossSightConfig(PreTrainedConfig):
             f"forest_trees {self.forest_trees} is no multiple of ensemble_size {self.ensemble_size}",
         )
         require(self.forest_nodes >= 1, "forest_nodes must be at least 1 where there are trees")
+        require(
+            not self.past_names or len(self.past_names) == self.past_datasets,
+            f"past_names has {len(self.past_names)} names for {self.past_datasets} datasets",
+        )
         require(self.past_width > 0 and self.past_radius >= 0, "past_width must be positive, past_radius not negative")
         for name in ("forest_weight", "forest_linear", "past_share"):
             require(0.0 <= getattr(self, name) <= 1.0, f"{name} must lie in [0, 1]")

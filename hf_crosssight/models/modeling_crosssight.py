@@ -369,6 +369,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         if self.past_results is not None and memory.nearness is not None:
             nearness = memory.nearness[there.nonzero()[:, 0]]
             of_pair = self.past_results.joined(of_pair, rows[:, first:own], nearness, float(self.config.past_share))
+        of_pair = torch.lerp(of_pair.mean(-1, keepdim=True), of_pair, float(self.config.forest_widening))
         share = float(self.config.forest_weight)
         static, members = static.clone(), members.clone()
         static[there] = (1.0 - share) * static[there] + share * of_model.to(static.dtype)

@@ -56,6 +56,10 @@ class CrossSightPairFeatures(nn.Module):
         """The columns after those of the weights by which a model is known: its probe view and its structure."""
         return self.static_width - self.weights_width
 
+    def keys(self, views: Mapping[str, Tensor]) -> Tensor:
+        """Those columns `[..., key_width]` of views name → `[..., n, Dv]`."""
+        return torch.cat([views["probe"][..., 0, 1:].float(), views["structure"][..., 0, 1:].float()], dim=-1)
+
     @property
     def width(self) -> int:
         """F, the number of columns."""

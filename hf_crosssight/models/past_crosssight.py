@@ -2,7 +2,8 @@
 
 A copy of a model under another name is the same model: it is known by its views, never by its id. Its past results,
 gaussianised ranks, are weighed by how near each dataset is to the new one: attention from the dataset to those of the
-training, with the model's own results as values (Nadaraya, 1964; Watson, 1964).
+training, with the model's own results as values (Nadaraya, 1964; Watson, 1964). Every ensemble member weighs the
+datasets in its own way beside it (a Bayesian bootstrap), so that the spread says what other datasets would have shown.
 """
 
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ class CrossSightPastResults(nn.Module):
     scale: Tensor
     results: Tensor
     measured: Tensor
+    member_weights: Tensor
     dataset_tokens: Tensor
     dataset_mask: Tensor
 
@@ -39,16 +41,21 @@ class CrossSightPastResults(nn.Module):
         self.register_buffer("scale", torch.ones(width))
         self.register_buffer("results", torch.zeros(models, datasets))
         self.register_buffer("measured", torch.zeros(models, datasets, dtype=torch.bool))
+        self.register_buffer("member_weights", torch.zeros(datasets, config.ensemble_size))
         self.register_buffer("dataset_tokens", tokens)
         self.register_buffer("dataset_mask", torch.zeros(datasets, length, dtype=torch.bool))
 
     @torch.no_grad()
-    def fit(self, keys: Tensor, results: Tensor, datasets: Sequence[Tensor]) -> None:
-        """Keeps K models with features `[K, width]` and results `[K, R]` (NaN: none), and R datasets `[S, Dd]`."""
+    def fit(self, keys: Tensor, results: Tensor, datasets: Sequence[Tensor], member_weights: Tensor) -> None:
+        """Keeps K models with features `[K, width]` and results `[K, R]` (NaN: none), and R datasets `[S, Dd]`.
+
+        `member_weights` `[R, E]` are positive: what each dataset counts for each ensemble member.
+        """
         self.keys.copy_(keys)
         self.scale.copy_(keys.std(0, correction=0).clamp(min=1e-3))
         self.results.copy_(results.nan_to_num())
         self.measured.copy_(results.isfinite())
+        self.member_weights.copy_(member_weights)
         tokens, mask = padded_references(datasets, self.layout, *self.dataset_tokens.shape[1:])
         self.dataset_tokens.copy_(tokens)
         self.dataset_mask.copy_(mask)
@@ -59,17 +66,38 @@ class CrossSightPastResults(nn.Module):
         distances = dataset_distances(comparable_datasets(tokens, mask, self.layout, kept.center), kept)
         return -distances / float(self.nearness_width)
 
+    def known_as(self, features: Tensor) -> Tensor:
+        """Which of the K models those with features `[N, width]` are, int64 `[N]`; -1 for none of them."""
+        apart, nearest = (
+            (torch.cdist(features / self.scale, self.keys / self.scale) ** 2).div(self.keys.shape[1]).min(1)
+        )
+        return nearest.masked_fill(apart > float(self.radius) ** 2, -1)
+
     def forward(self, features: Tensor, nearness: Tensor) -> Tensor:
-        """What is to be expected of models with features `[N, width]` and log weights `[N, R]`: `[N]`.
+        """What members expect of models with features `[N, width]` and log weights `[N, R]`: `[N, E]`.
 
         NaN for models that are not among the known ones.
         """
-        apart, known = (torch.cdist(features / self.scale, self.keys / self.scale) ** 2).div(self.keys.shape[1]).min(1)
+        known = self.known_as(features)
         weights = torch.softmax(nearness.masked_fill(~self.measured[known], -torch.inf), dim=-1)
-        expected = (weights * self.results[known]).sum(-1)
-        return expected.masked_fill(apart > float(self.radius) ** 2, torch.nan)
+        expected = (weights * self.results[known]) @ self.member_weights / (weights @ self.member_weights)
+        return expected.masked_fill((known < 0)[:, None], torch.nan)
 
     def joined(self, scores: Tensor, features: Tensor, nearness: Tensor, share: float) -> Tensor:
         """Scores `[N, E]` with a share of what is to be expected of known models; the others keep theirs."""
-        expected = self(features, nearness)[:, None]
+        expected = self(features, nearness)
         return torch.where(expected.isnan(), scores, torch.lerp(scores, expected, share))
+
+    def nearest(self, features: Tensor, nearness: Tensor, count: int) -> list[tuple[int, float]]:
+        """Of one model, features `[width]` and log weights `[R]`: its results on the nearest datasets, nearest first.
+
+        Each is the number of the dataset and the share of the models fine-tuned beside it that it is ahead of; nothing
+        for a model that is not known.
+        """
+        known = int(self.known_as(features[None])[0])
+        if known < 0:
+            return []
+        there = nearness.masked_fill(~self.measured[known], -torch.inf)
+        chosen = there.argsort(descending=True, stable=True)[: min(count, int(self.measured[known].sum()))]
+        shares = torch.special.ndtr(self.results[known, chosen])
+        return list(zip(chosen.tolist(), shares.tolist(), strict=True))

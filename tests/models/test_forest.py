@@ -107,7 +107,7 @@ def remembering(**fields) -> CrossSightModel:
     given = views(4, probed=3)
     keys = torch.cat([given["probe"][0, :2, 0, 1:], given["structure"][0, :2, 0, 1:]], dim=1)
     results = torch.tensor([[1.0, -1.0, 5.0], [torch.nan, 2.0, 5.0]])
-    model.past_results.fit(keys, results, [tokens(seed)[0] for seed in (1, 2, 3)])
+    model.past_results.fit(keys, results, [tokens(seed)[0] for seed in (1, 2, 3)], torch.ones(3, 2))
     return model
 
 
@@ -126,6 +126,18 @@ def test_known_models_are_scored_by_their_own_results_on_datasets_near_by():
     assert model(tokens(1), model_views=other).scores[0, 0] == 3.0
     model.config.past_share = 0.0
     assert torch.allclose(model(tokens(1), model_views=given).scores[0, :3], torch.full((3,), 3.0))
+
+
+def test_members_that_weigh_the_datasets_otherwise_expect_something_else():
+    model = remembering(past_width=10.0)  # all datasets count about the same
+    given = views(4, probed=3)
+    alike = model(tokens(1), model_views=given)
+    assert alike.scores_std[0, :3].abs().max() < 1e-5
+    model.past_results.member_weights[:2, 1] = 1e-6  # the second member has seen the third dataset alone
+    found = model(tokens(1), model_views=given)
+    assert found.member_scores[0, 0, 1] > found.member_scores[0, 0, 0] + 1.0
+    assert found.scores_std[0, 0] > 0.5
+    assert found.scores_std[0, 2] < 1e-5
 
 
 def test_a_batch_of_datasets_recalls_what_one_alone_does():
@@ -152,7 +164,8 @@ def test_a_forest_survives_saving(tmp_path, fields: dict):
     ("change", "words"),
     [({"forest_trees": 3}, "multiple of ensemble_size"), ({"forest_views": {"probe": [1, 9]}}, "forest_views"),
      ({"probe_layout": [5, 5]}, "does not fit"), ({"forest_weight": 1.5}, "must lie in"),
-     ({"past_width": 0.0}, "past_width"), ({"forest_trees": 0, "past_models": 2}, "past_models")],
+     ({"past_width": 0.0}, "past_width"), ({"past_names": ["a", "b"]}, "2 names for 0 datasets"),
+     ({"forest_trees": 0, "past_models": 2}, "past_models")],
 )  # fmt: skip
 def test_a_forest_that_cannot_be_is_refused(change: dict, words: str):
     with pytest.raises(ValueError, match=words):

@@ -66,6 +66,20 @@ def test_results_are_kept_for_the_models_and_datasets_that_were_learnt_from(zoo,
     np.testing.assert_allclose(again.past_results.results[:, 0], ranks[0], atol=1e-6)  # nothing of before is left
 
 
+def test_widening_moves_members_apart_and_no_score(zoo, tokens, tasks):
+    anchors = [tokens[DATASETS[2]][0].values for _ in probe_tasks()]
+    views = {name: np.asarray(zoo.views[name], np.float32) for name in ("structure", "probe", "weights")}
+    found = {}
+    for widening in (1.0, 3.0):
+        grown = with_forest(ranker(), tasks, zoo, tokens, anchors, recipe=ForestRecipe(trees=4, widening=widening))
+        found[widening] = grown.score_zoo(tokens[DATASETS[2]][0].values, views, zoo.view_mask)
+    torch.testing.assert_close(found[3.0].scores, found[1.0].scores, atol=1e-5, rtol=0)
+    wider = found[1.0].scores_std[0, :MODELS] * 3
+    assert wider.min() > 0
+    torch.testing.assert_close(found[3.0].scores_std[0, :MODELS], wider, atol=1e-4, rtol=1e-3)
+    assert found[3.0].scores_std[0, MODELS] == found[1.0].scores_std[0, MODELS]  # without a probe view
+
+
 def test_too_few_models_with_the_views_are_refused(zoo, tokens, tasks):
     few = [Task("a", DATASETS[0], tasks[0].models[-4:], tasks[0].scores[-4:])]
     with pytest.raises(ValueError, match="no task has tokens and 5 models"):
