@@ -6,13 +6,15 @@ Networks of `transformers` from their configs at several sizes, random weights, 
 of a folder. Each runs in a process of its own: measured is the highest resident memory of a pass less what the process
 held before the network was built, imports and passes of three tiny networks being done. Predicted are the weights, the
 live bytes, once counted on the meta device and once from the structure alone, and what allocators and kernels take
-beside them: its three constants were read off the networks from ViT to Swin (`seen`), the others are the test.
+beside them: its three constants, and what modules of `transformers` keep beside timm's, were read off the networks
+from ViT to Swin (`seen`), the others are the test.
 Prints JSON lines.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import multiprocessing
 from collections.abc import Iterator
@@ -27,7 +29,7 @@ from hf_crosssight.features.load import UnusableModelError, read_network
 from hf_crosssight.features.untrusted import read_config
 from hf_crosssight.hardware.forward_counts import on_meta
 from hf_crosssight.hardware.memory import memory_of
-from hf_crosssight.hardware.model_shape import ModelShapes, model_shapes
+from hf_crosssight.hardware.model_shape import model_shapes
 from hf_crosssight.hardware.peak_memory import reset_peak, resident_mb
 from hf_crosssight.hub.tensor_info import TensorInfo
 
@@ -156,15 +158,9 @@ def _one(queue: Any, config: Any, batch: int) -> None:
 def _predicted(network: Any, shape: tuple[int, ...], batch: int) -> tuple[dict[str, float], float, float]:
     tensors = [TensorInfo(name, "F32", tuple(value.shape)) for name, value in network.state_dict().items()]
     counts = on_meta(network, lambda images: network(pixel_values=images), shape)
-    shapes = model_shapes(tensors, params=counts.params, gmacs=counts.gmacs, macts=counts.macts, input_size=shape[-1])
-    counted = ModelShapes(
-        shapes.params,
-        shapes.gmacs,
-        shapes.macts,
-        shapes.input_size,
-        shapes.summary,
-        np.array([float(counts.live_bytes)]),
-    )
+    costs = {"params": counts.params, "gmacs": counts.gmacs, "macts": counts.macts, "input_size": shape[-1]}
+    shapes = model_shapes(tensors, **costs, transformers=True)
+    counted = dataclasses.replace(shapes, live_bytes=np.array([float(counts.live_bytes)]))
     alone, exact = (memory_of(known, batch, "infer", "cpu") for known in (shapes, counted))
     ways = {"counted": float(exact.value[0]), "structure alone": float(alone.value[0])}
     return ways, float(alone.low[0]), float(alone.high[0])

@@ -106,9 +106,11 @@ class PastResults:
 
         if model.past_results is None or not model.config.past_names:
             return None
-        values = torch.as_tensor(tokens.values)[None]
+        values = torch.as_tensor(tokens.values, device=model.device)[None]
         with torch.inference_mode():
-            return cls(model, model.past_results.nearness(values, torch.ones(values.shape[:2], dtype=torch.bool))[0])
+            return cls(
+                model, model.past_results.nearness(values, torch.ones_like(values[..., 0], dtype=torch.bool))[0]
+            )
 
     def told(self, views: Mapping[str, np.ndarray]) -> str:
         """What was measured of the model with these views on the datasets nearest to the user's; may be empty."""
@@ -118,13 +120,16 @@ class PastResults:
         if held[0] is None or held[1] is None or not {"probe", "structure"} <= set(views):
             return ""
         with torch.inference_mode():
-            own = {name: torch.from_numpy(np.asarray(views[name], np.float32)) for name in ("probe", "structure")}
+            own = {
+                name: torch.tensor(views[name], dtype=torch.float32, device=self.model.device)
+                for name in ("probe", "structure")
+            }
             found = held[0].nearest(held[1].keys(own), self.nearness, NEAREST)
         if not found:
             return ""
         names = self.model.config.past_names
         places = ", ".join(f"{100 * share:.0f} % on {names[dataset].split('/')[-1]}" for dataset, share in found)
-        return f"measured by fine-tuning, on the nearest datasets that it was tried on: ahead of {places}"
+        return f"measured, on the nearest datasets that it was tried on: ahead of {places}"
 
 
 def nearest_training_datasets(

@@ -54,14 +54,16 @@ def test_every_recommendation_has_reasons_that_name_training_datasets(digits):
 def test_what_was_measured_of_a_known_model_is_told_as_measured():
     own = Path(__file__).parents[1] / "benchmarks/ground_truth/zoo_index"
     ranking = rank("digits", zoo=own, top=0, offline=True)
-    measured = {
-        item.model_id: [why for why in item.why if why.startswith("measured by fine-tuning")] for item in ranking
-    }
+    measured = {item.model_id: [why for why in item.why if why.startswith("measured,")] for item in ranking}
     known = [model_id for model_id, told in measured.items() if told]
     assert 30 <= len(known) < len(ranking)  # of half of this zoo there are results of frozen features alone
     assert set(known) <= set(bundled_ranker().config.trained_on["models"])
     told = measured[known[0]][0]
     assert told.count(" % on ") == 3
+    alone = rank("digits", zoo=own, models=[known[0]], offline=True)[0]
+    whole = next(item for item in ranking if item.model_id == known[0])
+    assert alone.score == pytest.approx(whole.score, abs=1e-5)  # a known model is known in any company
+    assert told in alone.why
     assert any(name.split("/")[-1] in told for name in bundled_ranker().config.past_names)
 
 

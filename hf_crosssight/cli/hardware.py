@@ -154,7 +154,9 @@ def predict_command(
     phase: _Phase = "infer",
     anchors: Annotated[
         Path | None,
-        typer.Option(help="CSV or JSON of up to 20 timings of this device: model_id, latency_ms, batch_size."),
+        typer.Option(
+            help="CSV or JSON of up to 20 timings of this device: model_id, latency_ms (of a whole pass), batch_size."
+        ),
     ] = None,
     neusight: Annotated[
         Path | None, typer.Option(help="CSV of NeuSight's own predictions, which go before ours where they fit.")

@@ -70,7 +70,9 @@ def rank_command(
         int | None, typer.Option(help="Images a pass; 1 on processors, 256 on GPUs by default, as measured.")
     ] = None,
     pareto: Annotated[bool, typer.Option("--pareto", help="Also the front of score against cost, and a PNG.")] = False,
-    pareto_png: Annotated[Path, typer.Option(metavar="FILE", help="Where the PNG goes.")] = Path("pareto.png"),
+    pareto_png: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the PNG goes; implies --pareto.  [default: pareto.png]")
+    ] = None,
     model: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Repeat: rank just these (ID@REVISION works).")
     ] = None,
@@ -108,13 +110,14 @@ def rank_command(
             models=model, ranker=ranker, ranker_revision=ranker_revision, top=top, offline=offline, token=token,
             progress=progress,
             device=device, max_latency_ms=max_latency_ms, max_memory_mb=max_memory_mb, max_energy_j=max_energy_j,
-            prefer=prefer, method=method, merge=merge, phase=phase, batch_size=batch_size, pareto=pareto,
+            prefer=prefer, method=method, merge=merge, phase=phase, batch_size=batch_size,
+            pareto=pareto or pareto_png is not None,
             refine=refine, refine_rule=refine_rule, refine_from=refine_from,
         )  # fmt: skip
         if ranking.pareto:
             from hf_crosssight.hardware.pareto import draw
 
-            draw(ranking.pareto, pareto_png)
+            draw(ranking.pareto, pareto_png or Path("pareto.png"))
     finally:
         progress.close()
     print_ranking(ranking, format)

@@ -74,6 +74,11 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def taken_names() -> frozenset[str]:
+    """All names, as of `plain`, by which a device is found that no file describes."""
+    return frozenset({*_by_name(), "local"})
+
+
 @cache
 def _by_name() -> dict[str, Device]:
     named = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_crosssight.errors import UserError
-from hf_crosssight.hardware.catalogue import device_from
+from hf_crosssight.hardware.catalogue import device_from, plain, taken_names
 from hf_crosssight.hardware.device import RATES, Device, impossible_figures
 
 EXAMPLE = (
@@ -38,6 +38,7 @@ def load_device_file(path: str | Path) -> Device:
         raise UserError(
             f"{path} states what no device has: {', '.join(unknown)}.", f"Known: {', '.join(sorted(_KNOWN))}."
         )
+    _refuse_taken_names(path, entry)
     entry.setdefault("engine", "gpu" if entry["kind"] == "gpu" else "cpu")
     entry.setdefault("title", entry["name"])
     entry["sources"] = dict.fromkeys([*entry, *entry["rates_tflops"]], f"file {Path(path).name}") | entry.get(
@@ -69,4 +70,20 @@ def _read(path: Path) -> dict[str, Any]:
     ]
     if texts:
         raise UserError(f"{path}: {', '.join(texts)} must be text.", f"A device file looks like {EXAMPLE}")
+    sources, aliases = entry.get("sources", {}), entry.get("aliases", [])
+    if not isinstance(sources, dict) or not all(isinstance(text, str) for text in sources.values()):
+        raise UserError(f"{path}: sources must name a source by figure.", 'For example "sources": {"fp32": "..."}.')
+    if not isinstance(aliases, list) or not all(isinstance(name, str) for name in aliases):
+        raise UserError(f"{path}: aliases must be a list of names.", 'For example "aliases": ["my board"].')
     return entry
+
+
+def _refuse_taken_names(path: str | Path, entry: dict[str, Any]) -> None:
+    """What was measured is known by a device's names: those of another would bring its timings along."""
+    taken = taken_names()
+    for name in (entry["name"], entry.get("title", ""), *entry.get("aliases", [])):
+        if plain(name) in taken:
+            raise UserError(
+                f"{path}: the name {name!r} belongs to a device of the catalogue or to this machine.",
+                "Give your device a name of its own.",
+            )

@@ -142,7 +142,10 @@ def counts_from_config(folder: Path, weights: Any, side: float, batch: int = 1) 
 
 def _joined(parts: Sequence[ModelShapes]) -> ModelShapes:
     """Single models one after the other; bytes that were not counted are NaN."""
-    unknown = np.array([np.nan])
-    filled = [dataclasses.replace(part, live_bytes=unknown) if part.live_bytes is None else part for part in parts]
+    unknown = {"live_bytes": np.array([np.nan]), "transformers": np.array([False])}
+    filled = [
+        dataclasses.replace(part, **{name: value for name, value in unknown.items() if getattr(part, name) is None})
+        for part in parts
+    ]
     names = [field.name for field in dataclasses.fields(ModelShapes)]
     return ModelShapes(**{name: np.concatenate([getattr(part, name) for part in filled]) for name in names})

@@ -18,6 +18,7 @@ from hf_crosssight.hardware.predict import Costs
 METRIC_OF = {"max_latency_ms": "latency_ms", "max_memory_mb": "memory_mb", "max_energy_j": "energy_j"}
 _MIB_IN_GB = 1e9 / 2**20
 _SHOWN = 3
+_ABSURD = 1e4  # times a limit beyond which no percentage is readable
 
 Verdict = tuple[str, np.ndarray, np.ndarray]
 """Name of a constraint, whether each model holds it `[M]`, and whether that is known `[M]`."""
@@ -71,25 +72,31 @@ def nothing_meets(limits: Limits, costs: Costs, least_mb: np.ndarray, model_ids:
     """The error for limits that no model meets: the closest models, and by how much each misses."""
     wanted = limits.set()
     highs = {name: getattr(costs, METRIC_OF[name]).high for name in wanted}
-    if costs.device.memory_gb is not None:
-        wanted["device_memory"], highs["device_memory"] = costs.device.memory_gb * _MIB_IN_GB, least_mb
+    unknown = [METRIC_OF[name] for name, high in highs.items() if not np.isfinite(high).any()]
+    own = costs.device.memory_gb
+    if own is not None and (least_mb > own * _MIB_IN_GB).any():
+        # an unknown need of memory is no reason to turn a model away, see `verdicts`
+        wanted["device_memory"], highs["device_memory"] = own * _MIB_IN_GB, np.nan_to_num(least_mb)
     said = " and ".join(f"{_spelt(name)} {value:.6g}" for name, value in wanted.items())
-    what = f"None of {len(costs)} models is within {said} on {costs.device.name}"
-    excess = np.stack([high / wanted[name] for name, high in highs.items()])
-    unknown = [name for name, high in highs.items() if not np.isfinite(high).any()]
+    count = f"{len(costs)} models" if len(costs) != 1 else "1 model"
+    what = f"None of {count} is within {said} on {costs.device.name}"
     if unknown:
-        metrics = ", ".join(METRIC_OF.get(name, "memory_mb") for name in unknown)
-        return UserError(f"{what}: {metrics} is not known of any.", "Leave that limit out, or measure the models.")
+        return UserError(
+            f"{what}: {', '.join(unknown)} is not known of any.", "Leave that limit out, or measure the models."
+        )
+    excess = np.stack([high / wanted[name] for name, high in highs.items()])
     worst = np.where(np.isfinite(excess).all(axis=0), excess.max(axis=0), np.inf)
     nearest = np.argsort(worst, kind="stable")[:_SHOWN]
     shown = [_missing_by(row, model_ids[row], wanted, highs) for row in nearest if np.isfinite(worst[row])]
     closest = float(worst[nearest[0]])
-    return UserError(
-        f"{what} (upper end of the 90 % interval). Closest: {'; '.join(shown)}.",
-        f"Loosen the limits by {_percent(closest)}, take another device, or measure models there: `hardware measure`."
-        if np.isfinite(closest)
-        else "Leave a limit out: no model's figures are all known.",
-    )
+    if not limits.set():
+        hint = "Take a device with more memory, or a smaller --batch-size."
+    elif np.isfinite(closest):
+        hint = f"Loosen the limits by {_percent(closest)}, take another device, or measure models there: "
+        hint += "`hardware measure`."
+    else:
+        hint = "Leave a limit out: no model's figures are all known."
+    return UserError(f"{what} (upper end of the 90 % interval). Closest: {'; '.join(shown) or 'none'}.", hint)
 
 
 def _missing_by(row: int, model_id: str, wanted: dict[str, float], highs: dict[str, np.ndarray]) -> str:
@@ -103,8 +110,8 @@ def _missing_by(row: int, model_id: str, wanted: dict[str, float], highs: dict[s
 
 
 def _percent(ratio: float) -> str:
-    return f"{math.ceil(100 * (ratio - 1)):d} %"
+    return f"{math.ceil(100 * (ratio - 1)):d} %" if ratio < _ABSURD else f"a factor of {ratio:.0e}"
 
 
 def _spelt(name: str) -> str:
-    return "the device's memory of" if name == "device_memory" else f"--{name.replace('_', '-')}"
+    return "the device's memory of (MiB)" if name == "device_memory" else f"--{name.replace('_', '-')}"

@@ -1,8 +1,9 @@
 """Peak memory of a pass from structure alone: the weights and the tensors that live at one time beside them.
 
 How many bytes live at one time was counted on the meta device for architectures of timm (`benchmarks/
-hardware_live_bytes.py`); a linear model in logarithms carries it to others. A training step keeps every activation for
-the backward pass, and gradients and two moments of each parameter beside the weights (Kingma, Ba, 2015).
+hardware_live_bytes.py`); a linear model in logarithms carries it to others, and modules of `transformers` keep more.
+A training step keeps every activation for the backward pass, and gradients and two moments of each parameter beside
+the weights (Kingma, Ba, 2015).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _KEPT = 2.0  # tensors kept for the backward pass per counted activation: normal
 # What a process takes beside them: MB of its own, shares of the weights (repacked for kernels) and of the live bytes
 # (scratch space, fragments). On a GPU the allocator's count is meant, which has none of it.
 _BESIDE = {"cpu": (12.0, 0.06, 0.4), "gpu": (0.0, 0.0, 0.0)}
+_TRANSFORMERS = 1.45  # live bytes over timm's: median of the 16 networks from ViT to Swin (`hardware_memory.py`)
 _HALF = {"gpu": 0.5, "cpu": 1.0}  # activations of mixed precision take half of float32's bytes
 _COUNTED_SPREAD = 0.3  # log half width of counted bytes: kernels take scratch space, allocators keep fragments
 _TRAIN_SPREAD = 0.35  # log half width of a training step's activations, which were not counted
@@ -71,6 +73,8 @@ def live_bytes(shapes: ModelShapes) -> tuple[np.ndarray, np.ndarray]:
     costs = _cost_columns(shapes)
     logs = sum(column * weight for column, weight in zip(costs, coefficients[: len(costs)], strict=True))
     live = np.exp(logs + shapes.summary @ coefficients[len(costs) :].astype(np.float32))
+    if shapes.transformers is not None:
+        live = np.where(shapes.transformers, _TRANSFORMERS * live, live)
     spread = np.full(len(shapes), float(learned["half_width"]))
     if shapes.live_bytes is not None:
         counted = np.isfinite(shapes.live_bytes)

@@ -38,6 +38,8 @@ class ModelShapes:
         input_size (`np.ndarray`): float64 `[M]`, pixels a side.
         summary (`np.ndarray`): float32 `[M, SUMMARY_DIM]`, row 0 of the structure view from `SET_SUMMARY` on; zeros
             where the tensors are not known.
+        transformers (`np.ndarray`, *optional*): bool `[M]`, whether the network is one of `transformers`, whose
+            modules keep more tensors at one time than timm's.
         live_bytes (`np.ndarray`, *optional*): float64 `[M]`, the most bytes that tensors made in a pass of one image
             hold at one time, where it was counted.
     """
@@ -48,6 +50,7 @@ class ModelShapes:
     input_size: np.ndarray
     summary: np.ndarray
     live_bytes: np.ndarray | None = None
+    transformers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.params)
@@ -66,9 +69,9 @@ class ModelShapes:
 
     def take(self, rows: np.ndarray | slice) -> ModelShapes:
         """The models at these rows."""
-        live = None if self.live_bytes is None else self.live_bytes[rows]
+        extra = (None if column is None else column[rows] for column in (self.live_bytes, self.transformers))
         costs = (self.params[rows], self.gmacs[rows], self.macts[rows], self.input_size[rows])
-        return ModelShapes(*costs, self.summary[rows], live)
+        return ModelShapes(*costs, self.summary[rows], *extra)
 
     def features(self) -> np.ndarray:
         """float32 `[M, FEATURE_DIM]`: logarithms of the costs and of their ratios, and the summary."""
@@ -84,7 +87,7 @@ class ModelShapes:
 
 def zoo_shapes(zoo: ZooIndex) -> ModelShapes:
     """The shapes of a zoo's M models, in order."""
-    return _shapes_at(zoo, np.arange(len(zoo)), zoo_costs(zoo))
+    return _shapes_at(zoo, np.arange(len(zoo)), zoo_costs(zoo), _of_transformers(zoo))
 
 
 def zoo_costs(zoo: ZooIndex) -> dict[str, np.ndarray]:
@@ -102,25 +105,33 @@ def shared_shapes(zoo: ZooIndex) -> tuple[ModelShapes, np.ndarray]:
     A Hub holds thousands of fine-tuned copies of a few architectures, so that most of what follows from the structure
     is to be computed once for many models.
     """
-    costs = zoo_costs(zoo)
+    costs, own = zoo_costs(zoo), _of_transformers(zoo)
     some = costs["params"][:: max(1, len(zoo) // _BLOCK)]
     if len(np.unique(some)) >= _NEARLY_ALL * len(some):  # nothing to be saved, and to look for it costs time
-        return _shapes_at(zoo, np.arange(len(zoo)), costs), np.arange(len(zoo))
-    code, first = _codes(costs)
+        return _shapes_at(zoo, np.arange(len(zoo)), costs, own), np.arange(len(zoo))
+    code, first = _codes([*costs.values(), own.astype(np.float64)])
     other = np.flatnonzero(~_same_structure(zoo, code, first))
     if len(other):  # alike in all costs and made up otherwise: rare, so each on its own
         code[other] = len(first) + np.arange(len(other))
         first = np.concatenate([first, other])
-    return _shapes_at(zoo, first, {name: values[first] for name, values in costs.items()}), code
+    return _shapes_at(zoo, first, {name: values[first] for name, values in costs.items()}, own[first]), code
 
 
-def _codes(costs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """A number of each model that is the same for equal costs, int64 `[M]`, and the first model of each number."""
+def _of_transformers(zoo: ZooIndex) -> np.ndarray:
+    """Whether each model is a network of `transformers`, bool `[M]`."""
+    import pyarrow.compute as pc
+
+    found: np.ndarray = pc.equal(zoo.column("library"), "transformers").fill_null(False).to_numpy()
+    return found
+
+
+def _codes(columns: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A number of each model that is the same for equal columns, int64 `[M]`, and the first model of each number."""
     import pyarrow as pa
 
-    count = len(costs["params"])
+    count = len(columns[0])
     code = np.zeros(count, np.int64)
-    for values in costs.values():
+    for values in columns:
         column = pa.array(values).dictionary_encode()
         code = code * len(column.dictionary) + column.indices.to_numpy()
         code = pa.array(code).dictionary_encode().indices.to_numpy().astype(np.int64)
@@ -148,25 +159,32 @@ def _summaries(zoo: ZooIndex) -> np.ndarray:
     return np.asarray(zoo.views["structure"])[:, 0, SET_SUMMARY]
 
 
-def _shapes_at(zoo: ZooIndex, rows: np.ndarray, costs: dict[str, np.ndarray]) -> ModelShapes:
+def _shapes_at(zoo: ZooIndex, rows: np.ndarray, costs: dict[str, np.ndarray], transformers: np.ndarray) -> ModelShapes:
     """The shapes of some models, whose costs are given."""
     if "structure" in zoo.views:
         summary = _summaries(zoo)[rows].astype(np.float32)
         summary[~zoo.view_mask["structure"][rows]] = 0.0
     else:
         summary = np.zeros((len(rows), SUMMARY_DIM), np.float32)
-    return ModelShapes(summary=summary, **costs)
+    return ModelShapes(summary=summary, transformers=transformers, **costs)
 
 
 def model_shapes(
-    tensors: Sequence[Tensor] | None, *, params: int, gmacs: float, macts: float, input_size: int
+    tensors: Sequence[Tensor] | None,
+    *,
+    params: int,
+    gmacs: float,
+    macts: float,
+    input_size: int,
+    transformers: bool = False,
 ) -> ModelShapes:
     """The shapes of one model whose costs were counted, `M = 1`."""
     view = structure_view(tensors, params=params, gmacs=gmacs, macts=macts, input_size=input_size)
     costs = [np.array([float(value)]) for value in (params, gmacs, macts, input_size)]
     return ModelShapes(
-        costs[0], costs[1], costs[2], costs[3], view[:1, SET_SUMMARY].astype(np.float16).astype(np.float32)
-    )
+        costs[0], costs[1], costs[2], costs[3], view[:1, SET_SUMMARY].astype(np.float16).astype(np.float32),
+        transformers=np.array([transformers]),
+    )  # fmt: skip
 
 
 def _with_nan(column: object) -> np.ndarray:

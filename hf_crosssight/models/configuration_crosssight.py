@@ -260,6 +260,9 @@ class CrossSightConfig(PreTrainedConfig):
             f"forest_trees {self.forest_trees} is no multiple of ensemble_size {self.ensemble_size}",
         )
         require(self.forest_nodes >= 1, "forest_nodes must be at least 1 where there are trees")
+        require(self.forest_widening >= 0, "forest_widening must not be negative")
+        require(not self.past_models or self.past_datasets > 0, "past_models needs past_datasets")
+        require(self.past_length >= 1, "past_length must be at least 1")
         require(
             not self.past_names or len(self.past_names) == self.past_datasets,
             f"past_names has {len(self.past_names)} names for {self.past_datasets} datasets",

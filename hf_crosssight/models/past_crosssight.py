@@ -52,7 +52,8 @@ class CrossSightPastResults(nn.Module):
         `member_weights` `[R, E]` are positive: what each dataset counts for each ensemble member.
         """
         self.keys.copy_(keys)
-        self.scale.copy_(keys.std(0, correction=0).clamp(min=1e-3))
+        deviations = keys.std(0, correction=0)
+        self.scale.copy_(torch.where(deviations > 1e-3, deviations, 1.0))
         self.results.copy_(results.nan_to_num())
         self.measured.copy_(results.isfinite())
         self.member_weights.copy_(member_weights)
@@ -67,25 +68,30 @@ class CrossSightPastResults(nn.Module):
         return -distances / float(self.nearness_width)
 
     def known_as(self, features: Tensor) -> Tensor:
-        """Which of the K models those with features `[N, width]` are, int64 `[N]`; -1 for none of them."""
-        apart, nearest = (
-            (torch.cdist(features / self.scale, self.keys / self.scale) ** 2).div(self.keys.shape[1]).min(1)
+        """Which of the K models those with features `[N, width]` are, int64 `[N]`; -1 for none of them.
+
+        By differences, not by products: what is recognised must not depend on how many are asked about.
+        """
+        scale = self.scale.float()
+        apart = torch.cdist(
+            features.float() / scale, self.keys.float() / scale, compute_mode="donot_use_mm_for_euclid_dist"
         )
-        return nearest.masked_fill(apart > float(self.radius) ** 2, -1)
+        nearest, known = apart.min(1)
+        return known.masked_fill(~(nearest <= float(self.radius) * len(scale) ** 0.5), -1)  # NaN is nobody
 
     def forward(self, features: Tensor, nearness: Tensor) -> Tensor:
-        """What members expect of models with features `[N, width]` and log weights `[N, R]`: `[N, E]`.
+        """What members expect of models with features `[N, width]` and log weights `[N, R]`: float32 `[N, E]`.
 
         NaN for models that are not among the known ones.
         """
-        known = self.known_as(features)
-        weights = torch.softmax(nearness.masked_fill(~self.measured[known], -torch.inf), dim=-1)
-        expected = (weights * self.results[known]) @ self.member_weights / (weights @ self.member_weights)
+        known, member_weights = self.known_as(features), self.member_weights.float()
+        weights = torch.softmax(nearness.float().masked_fill(~self.measured[known], -torch.inf), dim=-1)
+        expected = (weights * self.results.float()[known]) @ member_weights / (weights @ member_weights)
         return expected.masked_fill((known < 0)[:, None], torch.nan)
 
     def joined(self, scores: Tensor, features: Tensor, nearness: Tensor, share: float) -> Tensor:
         """Scores `[N, E]` with a share of what is to be expected of known models; the others keep theirs."""
-        expected = self(features, nearness)
+        expected = self(features, nearness).to(scores.dtype)
         return torch.where(expected.isnan(), scores, torch.lerp(scores, expected, share))
 
     def nearest(self, features: Tensor, nearness: Tensor, count: int) -> list[tuple[int, float]]:
@@ -99,5 +105,5 @@ class CrossSightPastResults(nn.Module):
             return []
         there = nearness.masked_fill(~self.measured[known], -torch.inf)
         chosen = there.argsort(descending=True, stable=True)[: min(count, int(self.measured[known].sum()))]
-        shares = torch.special.ndtr(self.results[known, chosen])
+        shares = torch.special.ndtr(self.results[known, chosen].float())
         return list(zip(chosen.tolist(), shares.tolist(), strict=True))

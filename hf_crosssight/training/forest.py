@@ -120,7 +120,7 @@ def with_forest(
         _fill(getattr(finished, name), found)
     _fit_linear(finished.static_linear, rows, rows.static_width, recipe)
     _fit_linear(finished.pair_linear, rows, None, recipe)
-    _keep_results(finished, used, known, names, zoo, tokens, rows.of_parent)
+    _keep_results(finished, used, known, names, zoo, tokens, rows.of_parent, recipe.table_weight)
     return finished.eval()
 
 
@@ -248,17 +248,18 @@ def _tensors(tree: object) -> dict[str, Tensor]:
 def _keep_results(
     model: CrossSightModel, tasks: Sequence[Task], models: Sequence[str], datasets: Sequence[str], zoo: ZooIndex,
     tokens: Mapping[str, Sequence[DatasetTokens]], weights: Mapping[str, np.ndarray],
+    table_weight: Mapping[str, float],
 ) -> None:  # fmt: skip
-    """Gaussianised ranks of the models on the datasets, the mean where several tables have one."""
+    """Gaussianised ranks of the models on the datasets, the weighted mean where several tables have one."""
     assert model.pair_features is not None
     assert model.past_results is not None
     row, column = ({name: at for at, name in enumerate(names)} for names in (models, datasets))
     total, count = np.zeros((len(models), len(datasets))), np.zeros((len(models), len(datasets)))
     for task in tasks:
         place = [row[name] for name in task.models], column[task.dataset]
-        total[place] += gaussianised(task.scores)
-        count[place] += 1
-    results = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        total[place] += table_weight.get(task.table, 1.0) * gaussianised(task.scores)
+        count[place] += table_weight.get(task.table, 1.0)
+    results = np.where(count > 0, total / np.where(count > 0, count, 1.0), np.nan)
     at = {model_id: index for index, model_id in enumerate(zoo.model_ids)}
     rows = np.array([at[name] for name in models])
     keys = model.pair_features.keys({name: torch.from_numpy(np.asarray(zoo.views[name][rows])) for name in _NEEDED})

@@ -154,8 +154,11 @@ class ZooIndex:
         return {name: np.asarray(self.views.in_blocks(name)[index]) for name in held}
 
     def take(self, indices: Sequence[int] | np.ndarray) -> ZooIndex:
-        """The models at these indices, in this order."""
-        chosen = np.asarray(indices, np.int64)
+        """The models at these indices, in this order, or where a mask `[M]` is True."""
+        chosen = np.asarray(indices)
+        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        if len(chosen) and not (chosen.min() >= 0 and chosen.max() < len(self)):
+            raise IndexError(f"models {chosen.min()} to {chosen.max()} of a zoo of {len(self)}")
         if len(chosen) == len(self) and np.array_equal(chosen, np.arange(len(self))):
             return self
         masks = {name: mask[chosen] for name, mask in self.view_mask.items()}

@@ -47,7 +47,7 @@ def test_figures_limits_and_counts_stand_in_the_json(rank):
 
 def test_the_front_is_printed_and_drawn(rank, tmp_path):
     picture = tmp_path / "front.png"
-    arguments = ("--device", "raspberry-pi-5", "--prefer", "latency_ms=0.07", "--pareto", "--pareto-png", picture)
+    arguments = ("--device", "raspberry-pi-5", "--prefer", "latency_ms=0.07", "--pareto-png", picture)
     code, out, _ = rank(*arguments, "--format", "human", "--top", 3)
     assert code == 0
     assert "Pareto front: score against latency_ms on raspberry-pi-5" in out

@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from hf_crosssight.errors import UserError
@@ -11,8 +12,10 @@ from hf_crosssight.hardware import measurements
 from hf_crosssight.hardware.affordable import affordable
 from hf_crosssight.hardware.catalogue import find_device
 from hf_crosssight.hardware.measurements import kept, zoo_latency
+from hf_crosssight.hardware.model_shape import zoo_shapes
 from hf_crosssight.hardware.request import hardware_request
 from hf_crosssight.zoo.filters import Constraints, select
+from hf_crosssight.zoo.index import ZooIndex
 from hf_crosssight.zoo.open import open_zoo
 
 
@@ -65,6 +68,36 @@ def test_a_budget_that_nothing_meets_names_the_closest_and_by_how_much(zoo):
     assert "None of 2019 models is within --max-latency-ms 0.5" in raised.value.what
     assert "% over" in raised.value.what
     assert "Loosen the limits by" in raised.value.hint
+
+
+def test_the_closest_model_is_named_for_the_limit_that_turned_it_away(zoo):
+    timed = np.flatnonzero(np.isfinite(zoo_latency(zoo, find_device("rtx4090"), 256)))[:20]
+    some = zoo.take(timed)
+    columns = ["gmacs", "macts"]
+    table = some.table
+    for name in columns:
+        nothing = pa.nulls(len(some), table.schema.field(name).type)
+        table = table.set_column(table.column_names.index(name), name, nothing)
+    bare = ZooIndex("bare", table, some.views, some.view_mask)  # timed, of unknown memory
+    latency = zoo_latency(bare, find_device("rtx4090"), 256)
+    with pytest.raises(UserError) as raised:
+        within(bare, device="rtx4090", max_latency_ms=float(latency.min() / 2))
+    assert "memory" not in raised.value.what
+    assert f"Closest: {bare.model_ids[int(latency.argmin())]} " in raised.value.what
+    assert "100 % over" in raised.value.what
+
+
+def test_a_device_that_is_too_small_is_not_blamed_on_limits(zoo, tmp_path):
+    path = tmp_path / "tiny.json"
+    path.write_text(json.dumps({
+        "name": "tiny", "kind": "board", "rates_tflops": {"fp32": 0.1}, "bandwidth_gb_s": 5, "memory_gb": 0.05,
+    }))  # fmt: skip
+    shapes = zoo_shapes(zoo)
+    large = zoo.take(shapes.known & (shapes.params > 3e7))
+    with pytest.raises(UserError) as raised:
+        within(large, device=str(path))
+    assert "the device's memory" in raised.value.what
+    assert "Loosen" not in raised.value.hint
 
 
 def test_a_zoo_s_timings_go_before_predictions(zoo):

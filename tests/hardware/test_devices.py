@@ -6,6 +6,7 @@ import json
 import pytest
 
 from hf_crosssight.errors import UserError
+from hf_crosssight.hardware import local_machine
 from hf_crosssight.hardware.catalogue import catalogue, figure_sources, find_device
 from hf_crosssight.hardware.device import KINDS, impossible_figures
 from hf_crosssight.hardware.device_file import load_device_file
@@ -99,6 +100,30 @@ def test_broken_device_files_are_refused(tmp_path):
     for name in ("broken.json", "list.json", "absent.json"):
         with pytest.raises(UserError):
             load_device_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"name": "RTX 4090"}, "belongs to a device"), ({"name": "local"}, "belongs to a device"),
+     ({"aliases": ["rtx-3090"]}, "belongs to a device"), ({"aliases": "board"}, "list of names"),
+     ({"aliases": [3]}, "list of names"), ({"sources": [1]}, "sources must"),
+     ({"sources": {"fp32": 3}}, "sources must")],
+)  # fmt: skip
+def test_a_device_file_takes_nobody_s_name_and_holds_what_it_should(tmp_path, changes, said):
+    with pytest.raises(UserError, match=said):
+        load_device_file(_file(tmp_path, **changes))
+
+
+def test_the_memory_of_this_machine_is_measured_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    speeds = iter((31.257, 26.0, 12.0))
+    monkeypatch.setattr(local_machine, "_copied_gb_s", lambda: next(speeds))
+    asked = []
+    for processor in ("one", "one", "other"):
+        local_machine._memory_gb_s.cache_clear()  # as in another process
+        asked.append(local_machine._memory_gb_s(processor))
+    local_machine._memory_gb_s.cache_clear()
+    assert asked == [31.3, 31.3, 26.0]
 
 
 def test_this_machine_tells_its_cores_memory_and_bandwidth():

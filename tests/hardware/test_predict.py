@@ -1,9 +1,11 @@
 """Predictions from structure: they scale as the physics does, know what they do not know, and follow anchors."""
 
+import dataclasses
 import json
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from hf_crosssight.errors import UserError
@@ -47,6 +49,22 @@ def test_models_share_a_shape_only_where_costs_and_structure_are_the_same(zoo):
         np.testing.assert_array_equal(found.summary, whole.summary)
     assert len(shared_shapes(changed)[0]) == len(shared_shapes(many)[0]) + 1
     assert len(shared_shapes(zoo.take([]))[0]) == 0
+
+
+def test_networks_of_transformers_take_more_memory_than_timms(zoo):
+    rows = [row for row, library in enumerate(zoo.column("library").to_pylist()) if library == "timm"][:3]
+    assert len(shared_shapes(zoo.take(rows))[0]) == 2  # two of them have one shape
+    timm = zoo.take(rows * 2)
+    libraries = pa.array(["timm"] * 3 + ["transformers"] * 3)
+    place = timm.table.column_names.index("library")
+    mixed = ZooIndex("mixed", timm.table.set_column(place, "library", libraries), timm.views, timm.view_mask)
+    shapes, shape_of = shared_shapes(mixed)
+    assert len(shapes) == 4  # the library is part of what is shared
+    memory = predict_costs(shapes.take(shape_of), find_device("i7-12700h"), batch_size=8).memory_mb.value
+    assert (memory[3:] > memory[:3]).all()
+    counted = dataclasses.replace(shapes.take(shape_of), live_bytes=np.full(6, 1e7))
+    memory = predict_costs(counted, find_device("i7-12700h"), batch_size=8).memory_mb.value
+    np.testing.assert_array_equal(memory[3:], memory[:3])
 
 
 def test_terms_of_the_roofline_are_work_over_rates(known):

@@ -140,6 +140,23 @@ def test_members_that_weigh_the_datasets_otherwise_expect_something_else():
     assert found.scores_std[0, 2] < 1e-5
 
 
+def test_who_is_known_depends_neither_on_company_nor_on_precision():
+    model = CrossSightModel(small_config(**{**PAST, "past_models": 60})).eval()
+    keys = torch.rand(60, model.pair_features.key_width, generator=torch.Generator().manual_seed(0)) + 5.0
+    keys[:, ::3] = 7.0  # columns that are the same for all models
+    past = model.past_results
+    past.fit(keys, torch.ones(60, 3), [tokens(seed)[0] for seed in (1, 2, 3)], torch.ones(3, 2))
+    near = keys + 0.02 * past.scale * torch.randn(keys.shape, generator=torch.Generator().manual_seed(1))
+    assert past.known_as(near).tolist() == list(range(60))
+    assert [int(past.known_as(row[None])[0]) for row in near] == list(range(60))
+    assert past.known_as(keys + past.scale).tolist() == [-1] * 60
+    assert int(past.known_as(torch.full((1, keys.shape[1]), torch.nan))[0]) == -1
+    double, given = remembering().double(), views(4, probed=3)
+    whole = {name: view.double() for name, view in given.items()}
+    expected = remembering()(tokens(1), model_views=given).scores[0, :3].double()  # the last is the network's alone
+    assert torch.allclose(double(tokens(1).double(), model_views=whole).scores[0, :3], expected, atol=1e-4)
+
+
 def test_a_batch_of_datasets_recalls_what_one_alone_does():
     model, given = remembering(), views(4, probed=3)
     both = {name: view.expand(2, *view.shape[1:]) for name, view in given.items()}
@@ -164,7 +181,9 @@ def test_a_forest_survives_saving(tmp_path, fields: dict):
     ("change", "words"),
     [({"forest_trees": 3}, "multiple of ensemble_size"), ({"forest_views": {"probe": [1, 9]}}, "forest_views"),
      ({"probe_layout": [5, 5]}, "does not fit"), ({"forest_weight": 1.5}, "must lie in"),
-     ({"past_width": 0.0}, "past_width"), ({"past_names": ["a", "b"]}, "2 names for 0 datasets"),
+     ({"forest_widening": -1.0}, "forest_widening"), ({"past_models": 2}, "needs past_datasets"),
+     ({"past_length": -6}, "past_length"), ({"past_width": 0.0}, "past_width"),
+     ({"past_names": ["a", "b"]}, "2 names for 0 datasets"),
      ({"forest_trees": 0, "past_models": 2}, "past_models")],
 )  # fmt: skip
 def test_a_forest_that_cannot_be_is_refused(change: dict, words: str):

@@ -101,6 +101,15 @@ def test_rows_of_rows_are_those_of_the_zoo_and_are_copied_only_as_they_are_read(
     assert isinstance(some.views.in_blocks("structure"), np.ndarray)  # once it was asked for whole
 
 
+def test_take_reads_masks_and_refuses_models_that_are_not_there():
+    zoo = zoo_of(4)
+    assert zoo.take(np.array([False, True, False, True])).model_ids == ["acme/m1", "acme/m3"]
+    assert len(zoo.take(np.zeros(4, bool))) == len(zoo.take([])) == 0
+    for wrong in ([-1], [4], [0, 9]):
+        with pytest.raises(IndexError, match="of a zoo of 4"):
+            zoo.take(wrong)
+
+
 def test_saving_again_replaces_the_index_and_leaves_nothing_behind(tmp_path: Path):
     zoo_of(7).save(tmp_path)
     zoo_of(3).save(tmp_path)
