@@ -20,7 +20,7 @@ from hf_crosssight.hub import HubClient
 from hf_crosssight.rankers import LoadedRanker, find_ranker
 from hf_crosssight.reasons import Reasons
 from hf_crosssight.recommendation import Ranking, Recommendation
-from hf_crosssight.scoring import Scores, assign_tiers, best_first, score_candidates, shortlist_of
+from hf_crosssight.scoring import Scores, assign_tiers, best_first, recalled, score_candidates, shortlist_of
 from hf_crosssight.zoo import Constraints, Selection, ZooIndex, open_zoo, parse_size, select
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _recommend(
     front = None if on_device is None else on_device.front(scores.score)
     before = scores if refinement is None else refinement.before
     reasons = Reasons(model, tokens, zoo, before, best_first(before.score, zoo.model_ids))
-    seen = _trained_on(model)
+    seen, known = _trained_on(model), recalled(model, zoo)
     return tuple(
         _recommendation(
             position,
@@ -233,7 +233,7 @@ def _recommend(
             scores,
             tiers[index],
             ((*refinement.why(index, position + 1),) if refinement else ()) + reasons.why(index),
-            seen,
+            zoo.model_ids[index] in seen or bool(known[index]),
             on_device.hardware(index, front) if on_device and front else None,
             refinement.of(index) if refinement else None,
             bool(shortlist.members[index]) if shortlist else None,
@@ -249,7 +249,7 @@ def _recommendation(
     scores: Scores,
     tier: int,
     why: tuple[str, ...],
-    seen: frozenset[str],
+    seen: bool,
     hardware: dict[str, Any] | None,
     refined: dict[str, Any] | None,
     in_shortlist: bool | None,
@@ -265,7 +265,7 @@ def _recommendation(
         in_shortlist=in_shortlist,
         score_static=_rounded(scores.static[index]),
         score_dataset=_rounded(scores.dataset[index]),
-        seen_in_training=record.model_id in seen,
+        seen_in_training=seen,
         params=record.params,
         license=record.license,
         views=tuple(name for name, present in zoo.view_mask.items() if present[index]),

@@ -125,11 +125,9 @@ class PastResults:
                 for name in ("probe", "structure")
             }
             found = held[0].nearest(held[1].keys(own), self.nearness, NEAREST)
-        if not found:
-            return ""
         names = self.model.config.past_names
         places = ", ".join(f"{100 * share:.0f} % on {names[dataset].split('/')[-1]}" for dataset, share in found)
-        return f"measured, on the nearest datasets that it was tried on: ahead of {places}"
+        return f"measured, on the nearest datasets that it was tried on: ahead of {places}" if found else ""
 
 
 def nearest_training_datasets(

@@ -26,7 +26,7 @@ class Recommendation:
         rank (`int`): 1 is the best.
         model_id (`str`): Hub id, or the name of its folder.
         score (`float`): expected accuracy after fine-tuning, as a z-score among models; higher is better.
-        score_low, score_high (`float`): 90 % interval over the ranker's ensemble (not calibrated).
+        score_low, score_high (`float`): 90 % interval over the ranker's ensemble, see docs.
         tier (`int`): models of one tier cannot be told apart; 1 is the best.
         in_shortlist (`bool`, *optional*): `None` until a ranker brings a calibrated shortlist.
         score_static (`float`): what the model is worth on any dataset.

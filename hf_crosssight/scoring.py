@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SIGMAS = 1.6448536269514722
 """Half-width of `score_low` to `score_high` in the ensemble's standard deviations: 90 % of a normal distribution."""
 
+_ROWS = 4096  # models looked at together
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -77,6 +79,27 @@ def score_candidates(
         ) from error
     score, static, spread = (part[0].double().numpy() for part in (output.scores, output.static, output.scores_std))
     return Scores(score=score, spread=spread, static=static, dataset=score - static)
+
+
+def recalled(model: CrossSightModel, zoo: ZooIndex) -> np.ndarray:
+    """Whether each of a zoo's models is one whose results the ranker keeps, under whatever name, bool `[M]`."""
+    import torch
+
+    found = np.zeros(len(zoo), bool)
+    names = ("probe", "structure")
+    if model.past_results is None or model.pair_features is None or not set(names) <= set(zoo.views):
+        return found
+    whole = {name: zoo.views.in_blocks(name) for name in names}
+    there = np.logical_and.reduce([zoo.view_mask[name] for name in names])
+    for start in range(0, len(zoo), _ROWS):
+        rows = slice(start, start + _ROWS)
+        views = {
+            name: torch.tensor(view[rows], dtype=torch.float32, device=model.device) for name, view in whole.items()
+        }
+        with torch.inference_mode():
+            known = model.past_results.known_as(model.pair_features.keys(views)) >= 0
+        found[rows] = known.cpu().numpy() & there[rows]
+    return found
 
 
 @dataclass(frozen=True)

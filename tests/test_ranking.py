@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 from safetensors.numpy import save_file
@@ -11,6 +12,7 @@ from safetensors.numpy import save_file
 from hf_crosssight import rank
 from hf_crosssight.errors import UserError
 from hf_crosssight.rankers import BUNDLED_FOLDER, bundled_ranker
+from hf_crosssight.zoo.index import ZooIndex
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_every_recommendation_has_reasons_that_name_training_datasets(digits):
         assert sum(name in nearby[0] for name in names) >= 3
 
 
-def test_what_was_measured_of_a_known_model_is_told_as_measured():
+def test_what_was_measured_of_a_known_model_is_told_as_measured(tmp_path):
     own = Path(__file__).parents[1] / "benchmarks/ground_truth/zoo_index"
     ranking = rank("digits", zoo=own, top=0, offline=True)
     measured = {item.model_id: [why for why in item.why if why.startswith("measured,")] for item in ranking}
@@ -64,6 +66,14 @@ def test_what_was_measured_of_a_known_model_is_told_as_measured():
     whole = next(item for item in ranking if item.model_id == known[0])
     assert alone.score == pytest.approx(whole.score, abs=1e-5)  # a known model is known in any company
     assert told in alone.why
+    zoo = ZooIndex.open(own)
+    copy = zoo.take([zoo.model_ids.index(known[0])])
+    place = copy.table.column_names.index("model_id")
+    renamed = copy.table.set_column(place, "model_id", pa.array(["somebody/copy"]))
+    ZooIndex("copy", renamed, dict(copy.views), copy.view_mask).save(tmp_path / "copy")
+    copied = rank("digits", zoo=tmp_path / "copy", offline=True)[0]
+    assert (copied.model_id, copied.seen_in_training) == ("somebody/copy", True)
+    assert copied.score == pytest.approx(alone.score, abs=1e-5)
     assert any(name.split("/")[-1] in told for name in bundled_ranker().config.past_names)
 
 

@@ -172,7 +172,7 @@ def compare(
         past.rule if past else NOTHING, forward_seconds(bench, target) if ran else 0.0,
         (
             *sample.warnings, *opened.zoo.notes, *not_run, *_ties(compared),
-            *Seen.of(opened.ranker).warnings([target], models),
+            *Seen.of(opened.ranker, opened.zoo).warnings([target], models),
         ),
     )  # fmt: skip
 

@@ -221,7 +221,7 @@ def _assembled(
     left_out: Sequence[str],
     setting: Setting,
 ) -> Evaluation:
-    seen = Seen.of(bench.ranker)
+    seen = Seen.of(bench.ranker, bench.zoo)
     judged = tuple(
         EvaluatedDataset(
             name, parent_of(name), int(np.isfinite(truth.scores[row]).sum()), len(bench.samples[name].images),

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from hf_crosssight.ground_truth.datasets import parent_of
 from hf_crosssight.rankers import LoadedRanker
+from hf_crosssight.scoring import recalled
+from hf_crosssight.zoo.index import ZooIndex
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,14 @@ class Seen:
     models: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, ranker: LoadedRanker | None) -> Seen:
-        """Of a ranker; nothing without one."""
-        stated = (ranker.model.config.trained_on if ranker is not None else None) or {}
-        return cls(frozenset(stated.get("datasets", ())), frozenset(stated.get("models", ())))
+    def of(cls, ranker: LoadedRanker | None, zoo: ZooIndex) -> Seen:
+        """Of a ranker; nothing without one. Models of the zoo that it knows by their views count under any name."""
+        if ranker is None:
+            return cls()
+        stated = ranker.model.config.trained_on or {}
+        known = np.flatnonzero(recalled(ranker.model, zoo))
+        models = {*stated.get("models", ()), *(zoo.model_ids[row] for row in known)}
+        return cls(frozenset(stated.get("datasets", ())), frozenset(models))
 
     def dataset(self, name: str) -> bool:
         """Whether the ranker was trained on a dataset or on one of its parent."""

@@ -122,6 +122,8 @@ def _facts(model: CrossSightModel) -> dict[str, Any]:
         "datasets": [plain(name) for name in config.trained_on.get("datasets", ())],
         "models": len(config.trained_on.get("models", ())),
         "references": config.num_references,
+        "past_models": config.past_models,
+        "past_datasets": config.past_datasets,
         "image_encoder": config.image_encoder,
         "text_encoder": config.text_encoder,
     }

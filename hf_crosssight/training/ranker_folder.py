@@ -134,6 +134,12 @@ def split_tasks(corpus: MeasuredCorpus, validation: Sequence[str], seed: int) ->
         fold = folds_of(tasks, corpus.lineage, _HELD_OUT, seed)[0]
     learnt = training_tasks(tasks, fold)
     if not learnt:
+        parents = sorted({task.parent for task in tasks})
+        if len(parents) < 2:
+            raise UserError(
+                f"the tables have results on one dataset alone, {', '.join(parents)}",
+                "A ranker is trained on some datasets and stopped on others: give results on two or more.",
+            )
         raise UserError("nothing is left to train on", "Name fewer validation datasets.")
     held = [task for task in tasks if task.parent in fold.parents]
     return learnt, held
