@@ -31,7 +31,7 @@ hf-crosssight train ranker --zoo ./index --ground-truth full.csv --datasets ./da
 
 hf-crosssight train ranker --zoo ./models --ground-truth ./table --datasets ./datasets --out ./ranker --resume
 
-accelerate launch --num_processes 2 -m hf_crosssight train ranker ... trains on several devices. Then:
+torchrun --nproc_per_node 2 -m hf_crosssight train ranker ... trains in several processes. Then:
 hf-crosssight rank --dataset ./photos --zoo ./models --ranker ./ranker
 """
 PRESETS = ("default", "thesis")
@@ -136,8 +136,11 @@ def ranker_command(
         )  # fmt: skip
     finally:
         progress.close()
-    shown = {name: value for name, value in record.items() if name not in ("recipe", "tables")}
-    print_record({"folder": str(out), **shown}, format)
+    from hf_crosssight.ground_truth.training_loop import is_main_process
+
+    if is_main_process():
+        shown = {name: value for name, value in record.items() if name not in ("recipe", "tables")}
+        print_record({"folder": str(out), **shown}, format)
 
 
 def _begin(threads: int, debug: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hf_crosssight.errors import UserError
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def accelerator(mixed_precision: str | None = None) -> Accelerator:
-    """One process or those that `accelerate launch` started; the GPU where there is one.
+    """One process, or those that `accelerate launch` (GPUs) or `torchrun` (processors as well) started.
 
     Args:
         mixed_precision (`str`, *optional*): `no`, `bf16` or `fp16`; by default what accelerate is configured to.
@@ -23,9 +24,13 @@ def accelerator(mixed_precision: str | None = None) -> Accelerator:
         from accelerate import Accelerator, DistributedDataParallelKwargs
     except ImportError as error:
         raise UserError("training needs accelerate", 'pip install "hf_crosssight[train]"') from error
+    import torch
+
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    on_processors = several and not torch.cuda.is_available()  # else accelerate takes each process for the only one
     try:
         # A view that no model of a batch has leaves its encoder without a gradient.
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-        return Accelerator(mixed_precision=mixed_precision, kwargs_handlers=[unused])
+        return Accelerator(cpu=on_processors, mixed_precision=mixed_precision, kwargs_handlers=[unused])
     except ValueError as error:
         raise UserError(f"accelerate cannot do this: {error}", "Leave --precision out.") from error

@@ -87,7 +87,7 @@ def train_ranker_folder(
     _check_folder(out, resume)
     if resume and (out / _RECORD).is_file():
         return json.loads((out / _RECORD).read_text(encoding="utf-8"))
-    accelerator(recipe.mixed_precision)
+    devices = accelerator(recipe.mixed_precision)
     zoo = open_zoo(request.zoo, client=client, views=tuple(dict.fromkeys((*NETWORK_VIEWS, *FOREST_VIEWS))),
                    progress=progress)  # fmt: skip
     refuse_other_versions(zoo)
@@ -99,12 +99,16 @@ def train_ranker_folder(
         _one_seed(corpus, tasks, held, replace(recipe, seed=recipe.seed + number), out, progress)
         for number in range(request.seeds)
     ]
+    if not devices.is_main_process:  # one of several writes
+        devices.wait_for_everyone()
+        return json.loads((out / _RECORD).read_text(encoding="utf-8"))
     best = max(trained, key=lambda one: -np.inf if one.validation is None else one.validation)
     model, forest = _with_forest(best.model, corpus, tasks, held, recipe, progress)
     record = _record(request, recipe, corpus, tasks, held, trained, best, forest)
     save_ranker(model, out, ranker_card(model, str(out), None, record))
     write_text(out / "curves.csv", _curves(trained, recipe.seed))
     write_text(out / _RECORD, json.dumps(record, indent=1) + "\n")
+    devices.wait_for_everyone()
     return record
 
 
@@ -134,10 +138,9 @@ def split_tasks(corpus: MeasuredCorpus, validation: Sequence[str], seed: int) ->
         fold = folds_of(tasks, corpus.lineage, _HELD_OUT, seed)[0]
     learnt = training_tasks(tasks, fold)
     if not learnt:
-        parents = sorted({task.parent for task in tasks})
-        if len(parents) < 2:
+        if len({task.parent for task in tasks}) < 2:
             raise UserError(
-                f"the tables have results on one dataset alone, {', '.join(parents)}",
+                f"the tables have results on one dataset alone, {' and '.join(names)}",
                 "A ranker is trained on some datasets and stopped on others: give results on two or more.",
             )
         raise UserError("nothing is left to train on", "Name fewer validation datasets.")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +63,21 @@ def test_trains_tells_and_is_found_finished(capsys, tmp_path):
     assert "is not empty" in err.splitlines()[-2]
 
 
+def test_two_processes_train_one_ranker_and_tell_once(tmp_path):
+    command = [*write_inputs(tmp_path), "--out", tmp_path / "out", "--steps", 20, "--batch", 2, "--seeds", 1,
+               "--validation-datasets", "cars", "--format", "json"]  # fmt: skip
+    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    done = subprocess.run(
+        [*launched, "hf_crosssight", *(str(argument) for argument in command)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, cwd=Path(__file__).parents[2], capture_output=True, text=True,
+        timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["steps"] == 20
+    assert find_ranker(tmp_path / "out", client=None).load().model.config.trained_on["datasets"] == ["food", "pets"]
+    assert not (tmp_path / "out" / ".training").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -87,3 +105,12 @@ def test_what_is_wrong_and_what_to_do(given, said, capsys, tmp_path):
     assert said in err.splitlines()[-2]
     assert err.splitlines()[-1].startswith("hint: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_results_on_one_dataset_are_told_for_what_they_are(capsys, tmp_path):
+    command = [*write_inputs(tmp_path), "--out", tmp_path / "out"]
+    head, *rows = (tmp_path / "table.csv").read_text().splitlines()
+    (tmp_path / "table.csv").write_text("\n".join([head, *(row for row in rows if ",pets," in row)]) + "\n")
+    code, _, err = run(capsys, *command)
+    assert code == 2
+    assert "one dataset alone, pets" in err
