@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -91,8 +91,7 @@ def encoder_command(
         )  # fmt: skip
     finally:
         progress.close()
-    shown = {name: value for name, value in record.items() if name not in ("held_out_models", "recipe")}
-    print_record({"folder": str(out), **shown}, format)
+    _tell(record, out, ("held_out_models", "recipe"), format)
 
 
 @app.command("ranker", epilog=RANKER_EXAMPLES)
@@ -136,11 +135,15 @@ def ranker_command(
         )  # fmt: skip
     finally:
         progress.close()
+    _tell(record, out, ("recipe", "tables"), format)
+
+
+def _tell(record: dict[str, Any], out: Path, hidden: tuple[str, ...], format: Format) -> None:
+    """Prints what a training wrote, but for the longest fields; of several processes one does."""
     from hf_crosssight.ground_truth.training_loop import is_main_process
 
     if is_main_process():
-        shown = {name: value for name, value in record.items() if name not in ("recipe", "tables")}
-        print_record({"folder": str(out), **shown}, format)
+        print_record({"folder": str(out), **{name: record[name] for name in record if name not in hidden}}, format)
 
 
 def _begin(threads: int, debug: bool) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hf_crosssight.errors import UserError
 
@@ -34,3 +37,10 @@ def accelerator(mixed_precision: str | None = None) -> Accelerator:
         return Accelerator(cpu=on_processors, mixed_precision=mixed_precision, kwargs_handlers=[unused])
     except ValueError as error:
         raise UserError(f"accelerate cannot do this: {error}", "Leave --precision out.") from error
+
+
+def written_once(devices: Accelerator, write: Callable[[], dict[str, Any]], record: Path) -> dict[str, Any]:
+    """What `write` gives in the main process; the others wait until it is done and read it from the file `record`."""
+    found = write() if devices.is_main_process else None
+    devices.wait_for_everyone()
+    return found if found is not None else json.loads(record.read_text(encoding="utf-8"))

@@ -30,10 +30,11 @@ from hf_crosssight.tokens.arch2vec import encoder_id
 from hf_crosssight.tokens.byte_budget import DEFAULT_BUDGET
 from hf_crosssight.zoo.open import open_zoo
 
+from .accelerated import accelerator, written_once
 from .encoder_clusters import LayerClusters, layer_clusters
 from .encoder_corpus import EncoderCorpus, read_corpus
 from .encoder_pictures import draw_clusters, draw_curves
-from .encoder_trainer import EncoderRecipe, TrainedEncoder, accelerator, train_encoder
+from .encoder_trainer import EncoderRecipe, TrainedEncoder, train_encoder
 from .saving import without_code
 
 Progress = Callable[[str, int, int | None], None]
@@ -75,19 +76,23 @@ def train_encoder_folder(
     if resume and (out / _RECORD).is_file():
         return json.loads((out / _RECORD).read_text(encoding="utf-8"))
     index = open_zoo(zoo, client=client, progress=progress)
-    accelerator()
+    devices = accelerator()
     require_matplotlib()
     length = config.input_columns - 1 if config.input_kind == "chunks" else None
     corpus = read_corpus(zoo, index, chunk_length=length, budget=budget, progress=progress)
     config.specs = {corpus.spec.split("/")[0]: corpus.spec}
     checkpoint = out / _CHECKPOINT
     trained = train_encoder(corpus, config, recipe=recipe, checkpoint=checkpoint, resume=resume, progress=progress)
-    if progress is not None:
-        progress("drawing", 0, None)
-    clusters = layer_clusters(trained.model, corpus, recipe.seed)
-    record = _record(zoo, corpus, trained, recipe, clusters)
-    _write(out, trained, clusters, record)
-    return record
+
+    def write() -> dict[str, Any]:
+        if progress is not None:
+            progress("drawing", 0, None)
+        clusters = layer_clusters(trained.model, corpus, recipe.seed)
+        record = _record(zoo, corpus, trained, recipe, clusters)
+        _write(out, trained, clusters, record)
+        return record
+
+    return written_once(devices, write, out / _RECORD)
 
 
 def save_encoder(model: Arch2VecModel, folder: Path) -> None:

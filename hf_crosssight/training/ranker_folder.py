@@ -31,7 +31,7 @@ from hf_crosssight.tokens.word_match import evidence_of
 from hf_crosssight.zoo.index import ZooIndex
 from hf_crosssight.zoo.open import open_zoo
 
-from .accelerated import accelerator
+from .accelerated import accelerator, written_once
 from .forest import FOREST_VIEWS, ForestRecipe, probe_anchors, usable_tasks, with_forest
 from .measured_corpus import MeasuredCorpus, load_measured, refuse_shared_parents
 from .recipe import RankerRecipe
@@ -99,17 +99,17 @@ def train_ranker_folder(
         _one_seed(corpus, tasks, held, replace(recipe, seed=recipe.seed + number), out, progress)
         for number in range(request.seeds)
     ]
-    if not devices.is_main_process:  # one of several writes
-        devices.wait_for_everyone()
-        return json.loads((out / _RECORD).read_text(encoding="utf-8"))
-    best = max(trained, key=lambda one: -np.inf if one.validation is None else one.validation)
-    model, forest = _with_forest(best.model, corpus, tasks, held, recipe, progress)
-    record = _record(request, recipe, corpus, tasks, held, trained, best, forest)
-    save_ranker(model, out, ranker_card(model, str(out), None, record))
-    write_text(out / "curves.csv", _curves(trained, recipe.seed))
-    write_text(out / _RECORD, json.dumps(record, indent=1) + "\n")
-    devices.wait_for_everyone()
-    return record
+
+    def write() -> dict[str, Any]:
+        best = max(trained, key=lambda one: -np.inf if one.validation is None else one.validation)
+        model, forest = _with_forest(best.model, corpus, tasks, held, recipe, progress)
+        record = _record(request, recipe, corpus, tasks, held, trained, best, forest)
+        save_ranker(model, out, ranker_card(model, str(out), None, record))
+        write_text(out / "curves.csv", _curves(trained, recipe.seed))
+        write_text(out / _RECORD, json.dumps(record, indent=1) + "\n")
+        return record
+
+    return written_once(devices, write, out / _RECORD)
 
 
 def refuse_other_versions(zoo: ZooIndex) -> None:
