@@ -289,10 +289,11 @@ def _table(folder: Path) -> str:
     lines = [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().splitlines()]
     outcomes = per_parent([Outcome(**json.loads(line)) for line in lines])
     first = next(iter(TRIALS))
+    quadrants = [quadrant for quadrant in QUADRANTS if any(one.quadrant == quadrant for one in outcomes)]
     rows = []
     for name in (name for name in TRIALS if any(one.method == name for one in outcomes)):
         cells = []
-        for quadrant in QUADRANTS:
+        for quadrant in quadrants:
             own, base = (
                 [one for one in outcomes if one.quadrant == quadrant and one.method == method]
                 for method in (name, first)
@@ -303,7 +304,7 @@ def _table(folder: Path) -> str:
                 told += f" ({mean:+.3f}: {low:+.3f} to {high:+.3f})"
             cells.append(told)
         rows.append([name, *cells])
-    return markdown_table(["tried", *QUADRANTS], rows)
+    return markdown_table(["tried", *quadrants], rows)
 
 
 def _options() -> argparse.Namespace:
