@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from evaluate_ranker import read_corpus, untrained
+from evidence.colearning import ranked_by_codes, scores_of
 from evidence.ranker_report import per_parent
 from evidence.subset_tasks import subset_tasks_of
 
@@ -117,6 +118,31 @@ def network(
             return own
         trees = forest()(setting, nested)
         return lambda task: (_standard(own(task)) + _standard(trees(task))) / 2
+
+    return fitted
+
+
+def codes(share: float, pretrained: bool = True) -> Trial:
+    """Codes of the weights alone, the encoder learning at a share of the head's rate (see `evidence.colearning`)."""
+
+    def fitted(setting: Setting, nested: NestedFold) -> Predictor:
+        corpus, tasks = setting.corpus, setting.known(nested)
+        reader = _grown(setting, tasks, ForestRecipe(trees=8, past=0.0, seed=nested.seed))
+        assert reader.pair_features is not None
+        described = {}
+        for name, own in corpus.tokens.items():
+            values = torch.from_numpy(np.asarray(own[-1].values, np.float32))[None]
+            mask = torch.ones(values.shape[:2], dtype=torch.bool)
+            described[name] = reader.pair_features.of_dataset(values, mask)[0].numpy()
+        weights, rows = corpus.zoo.views["weights"], {model: row for row, model in enumerate(corpus.zoo.model_ids)}
+        known = [row for model, row in rows.items() if model not in nested.fold.models
+                 and corpus.zoo.view_mask["weights"][row]]  # fmt: skip
+        encoder, head = ranked_by_codes(
+            weights, known, rows, tasks, described, share=share, pretrained=pretrained, seed=nested.seed
+        )
+        return lambda task: scores_of(
+            encoder, head, weights[[rows[model] for model in task.models]], described[task.dataset]
+        )
 
     return fitted
 
@@ -237,6 +263,9 @@ TRIALS: dict[str, Trial] = {
     "class subsets by kNN at .1": forest(_weighted(0.1, "knn-subsets"), _subsets("knn-subsets")),
     "tables of frozen features at .1": forest(_weighted(0.1, *CHEAP), _cheap),
     "stacked on expected kNN and head": stacked,
+    "codes of the weights, encoder frozen": codes(0.0),
+    "codes of the weights, ranking loss at a tenth": codes(0.1),
+    "codes of the weights, ranking loss alone": codes(1.0, pretrained=False),
     "network": network(),
     "network, mean with the ranker": network(mixed=True),
     "network: no static part": network({"static_part": False}),
