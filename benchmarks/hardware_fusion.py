@@ -150,7 +150,7 @@ def outcomes(
         scores = scored(ranker, corpus.models.zoo, tokens, index)
         found = under_budgets(
             accuracy, taken, value, high, scores,
-            lambda budget: scored(fusion, corpus.models.zoo, tokens, index, hardware_token(device, budget)),  # noqa: B023
+            told_the_budget(fusion, corpus.models.zoo, tokens, index, device),
         )  # fmt: skip
         for method, pairs in found.items():
             yield task, method, pairs
@@ -216,6 +216,13 @@ def scored(
     views = {name: np.asarray(zoo.views[name][index], np.float32) for name in model.config.view_shapes}
     evidence = evidence_of(model, tokens, views)
     return model.score_zoo(tokens, views, evidence=evidence, hardware_token=hardware).scores[0].numpy()
+
+
+def told_the_budget(
+    fusion: CrossSightModel, zoo: ZooIndex, tokens: np.ndarray, index: np.ndarray, device: Device
+) -> Callable[[float], np.ndarray]:
+    """What Fusion scores some models of a zoo on one dataset for a limit on latency."""
+    return lambda budget: scored(fusion, zoo, tokens, index, hardware_token(device, budget))
 
 
 def report(regrets: dict[str, dict[tuple[str, str, str], list[tuple[float, bool]]]]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
-from hardware_fusion import FUSION, SHADOW, scored, under_budgets
+from hardware_fusion import FUSION, SHADOW, scored, told_the_budget, under_budgets
 from scipy.stats import spearmanr
 
 from hf_crosssight.evaluation.intervals import mean_interval
@@ -29,7 +29,6 @@ from hf_crosssight.hardware.known_models import known_models
 from hf_crosssight.hardware.predict import predict_costs
 from hf_crosssight.models import CrossSightModel
 from hf_crosssight.rankers import bundled_ranker
-from hf_crosssight.tokens.hardware import hardware_token
 from hf_crosssight.training.measured_corpus import load_measured
 from hf_crosssight.zoo.open import open_zoo
 
@@ -71,7 +70,7 @@ def main() -> None:
         value, high = costs.latency_ms.value[own], costs.latency_ms.high[own]
         outcomes = under_budgets(
             accuracy, taken, value, high, scored(ranker, corpus.zoo, tokens, index),
-            lambda budget: scored(fusion, corpus.zoo, tokens, index, hardware_token(device, budget)),  # noqa: B023
+            told_the_budget(fusion, corpus.zoo, tokens, index, device),
         )  # fmt: skip
         for method, pairs in outcomes.items():
             found[method][task.parent] += pairs

@@ -224,7 +224,8 @@ def _recommend(
     front = None if on_device is None else on_device.front(scores.score)
     before = scores if refinement is None else refinement.before
     reasons = Reasons(model, tokens, zoo, before, best_first(before.score, zoo.model_ids))
-    seen, known = _trained_on(model), recalled(model, zoo)
+    shown = order[:top] if top else order
+    seen, known = _trained_on(model), recalled(model, zoo.take(shown))
     return tuple(
         _recommendation(
             position,
@@ -233,12 +234,12 @@ def _recommend(
             scores,
             tiers[index],
             ((*refinement.why(index, position + 1),) if refinement else ()) + reasons.why(index),
-            zoo.model_ids[index] in seen or bool(known[index]),
+            zoo.model_ids[index] in seen or bool(known[position]),
             on_device.hardware(index, front) if on_device and front else None,
             refinement.of(index) if refinement else None,
             bool(shortlist.members[index]) if shortlist else None,
         )
-        for position, index in enumerate((order[:top] if top else order).tolist())
+        for position, index in enumerate(shown.tolist())
     )
 
 

@@ -59,11 +59,16 @@ def static_mean(training: Sequence[Task], value: Callable[[np.ndarray], np.ndarr
     return predict
 
 
+def _by_table(tasks: Sequence[Task]) -> dict[str, list[Task]]:
+    found: dict[str, list[Task]] = {}
+    for task in tasks:
+        found.setdefault(task.table, []).append(task)
+    return found
+
+
 def nearest_dataset(training: Sequence[Task], distance: Distance) -> Predictor:
     """Ranks on the training dataset of the same table that is nearest by its tokens."""
-    by_table: dict[str, list[Task]] = {}
-    for task in training:
-        by_table.setdefault(task.table, []).append(task)
+    by_table = _by_table(training)
 
     def predict(task: Task) -> np.ndarray | None:
         others = sorted(by_table.get(task.table, []), key=lambda other: distance(task.dataset, other.dataset))
@@ -82,9 +87,7 @@ def results_by_nearness(training: Sequence[Task], distance: Distance, width: flo
 
     A dataset at the distance `width` counts 1 / e of what it would count at none.
     """
-    by_table: dict[str, list[Task]] = {}
-    for task in training:
-        by_table.setdefault(task.table, []).append(task)
+    by_table = _by_table(training)
 
     def predict(task: Task) -> np.ndarray | None:
         total, weight = np.zeros(len(task.models)), np.zeros(len(task.models))

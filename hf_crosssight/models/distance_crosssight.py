@@ -1,6 +1,6 @@
 """How far a dataset is from the training datasets that a ranker keeps, by what their tokens show and say."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,20 @@ def comparable_datasets(
         text.abs().sum(-1) > 0,
         center,
     )
+
+
+class PreparedDatasets:
+    """Datasets that are kept in buffers, prepared once for as long as the buffer is the same and unchanged."""
+
+    def __init__(self) -> None:
+        self._prepared: tuple[Any, ComparableDatasets] | None = None
+
+    def of(self, tokens: Tensor, mask: Tensor, layout: dict[str, list[int]]) -> ComparableDatasets:
+        """Those with tokens `[N, S, Dd]`, of which the masked `[N, S]` are real."""
+        key = (tokens, None if tokens.is_inference() else tokens._version, tokens.device)
+        if self._prepared is None or self._prepared[0][0] is not tokens or self._prepared[0][1:] != key[1:]:
+            self._prepared = (key, comparable_datasets(tokens, mask, layout))
+        return self._prepared[1]
 
 
 def dataset_distances(datasets: ComparableDatasets, references: ComparableDatasets) -> Tensor:

@@ -22,7 +22,7 @@ from .dataset_crosssight import (
     checked_tokens,
     padded_references,
 )
-from .distance_crosssight import FARTHEST, ComparableDatasets, comparable_datasets, dataset_distances, require_alike
+from .distance_crosssight import FARTHEST, PreparedDatasets, comparable_datasets, dataset_distances, require_alike
 from .forest_crosssight import CrossSightForest, CrossSightLinear
 from .hardware_crosssight import CrossSightHardwareEmbedding, require_hardware
 from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory, joined_outputs
@@ -112,7 +112,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         self.register_buffer("reference_tokens", torch.zeros(*shape, config.dataset_token_dim, dtype=torch.float16))
         self.register_buffer("reference_mask", torch.zeros(*shape, dtype=torch.bool))
         self.temperature = float(config.temperature_start)
-        self._prepared: tuple[Any, ComparableDatasets] | None = None
+        self._references = PreparedDatasets()
         self.post_init()
 
     def forward(
@@ -249,7 +249,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         dataset_tokens = dataset_tokens.to(self.device)
         dataset_mask = None if dataset_mask is None else dataset_mask.to(self.device)
         mask, tokens = checked_tokens(dataset_tokens, dataset_mask, self.config.dataset_token_dim, self.dtype)
-        references = self._comparable_references()
+        references = self._references.of(self.reference_tokens, self.reference_mask, self.config.dataset_layout)
         return dataset_distances(
             comparable_datasets(tokens, mask, self.config.dataset_layout, references.center), references
         )
@@ -276,15 +276,6 @@ class CrossSightModel(CrossSightPreTrainedModel):
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
         self.temperature = float(temperature)
-
-    def _comparable_references(self) -> ComparableDatasets:
-        """The kept training datasets, prepared once for as long as the buffers are the same."""
-        tokens = self.reference_tokens
-        key = (tokens, None if tokens.is_inference() else tokens._version, tokens.device)
-        if self._prepared is None or self._prepared[0][0] is not tokens or self._prepared[0][1:] != key[1:]:
-            layout = self.config.dataset_layout
-            self._prepared = (key, comparable_datasets(tokens, self.reference_mask, layout))
-        return self._prepared[1]
 
     def _gate(self, tokens: Tensor, mask: Tensor, distances: Tensor | None, excluded: Tensor | None) -> Tensor:
         """a(d) `[B]`: 0 without any token, and in training for a random share of the tasks."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .configuration_crosssight import CrossSightConfig
 from .dataset_crosssight import padded_references
-from .distance_crosssight import comparable_datasets, dataset_distances
+from .distance_crosssight import PreparedDatasets, comparable_datasets, dataset_distances
 
 
 class CrossSightPastResults(nn.Module):
@@ -35,6 +35,7 @@ class CrossSightPastResults(nn.Module):
     def __init__(self, config: CrossSightConfig, width: int):
         super().__init__()
         self.layout, self.nearness_width, self.radius = config.dataset_layout, config.past_width, config.past_radius
+        self._datasets = PreparedDatasets()
         models, datasets, length = config.past_models, config.past_datasets, config.past_length
         tokens = torch.zeros(datasets, length, config.dataset_token_dim, dtype=torch.float16)
         self.register_buffer("keys", torch.zeros(models, width))
@@ -63,7 +64,7 @@ class CrossSightPastResults(nn.Module):
 
     def nearness(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Log weight `[B, R]` of each training dataset for datasets `[B, S, Dd]`, once for all models."""
-        kept = comparable_datasets(self.dataset_tokens, self.dataset_mask, self.layout)
+        kept = self._datasets.of(self.dataset_tokens, self.dataset_mask, self.layout)
         distances = dataset_distances(comparable_datasets(tokens, mask, self.layout, kept.center), kept)
         return -distances / float(self.nearness_width)
 
