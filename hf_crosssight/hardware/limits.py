@@ -89,7 +89,7 @@ def nothing_meets(limits: Limits, costs: Costs, least_mb: np.ndarray, model_ids:
     nearest = np.argsort(worst, kind="stable")[:_SHOWN]
     shown = [_missing_by(row, model_ids[row], wanted, highs) for row in nearest if np.isfinite(worst[row])]
     closest = float(worst[nearest[0]])
-    if not limits.set():
+    if np.isfinite(closest) and not any(highs[name][nearest[0]] > limit for name, limit in limits.set().items()):
         hint = "Take a device with more memory, or a smaller --batch-size."
     elif np.isfinite(closest):
         hint = f"Loosen the limits by {_percent(closest)}, take another device, or measure models there: "

@@ -94,10 +94,11 @@ def test_a_device_that_is_too_small_is_not_blamed_on_limits(zoo, tmp_path):
     }))  # fmt: skip
     shapes = zoo_shapes(zoo)
     large = zoo.take(shapes.known & (shapes.params > 3e7))
-    with pytest.raises(UserError) as raised:
-        within(large, device=str(path))
-    assert "the device's memory" in raised.value.what
-    assert "Loosen" not in raised.value.hint
+    for limits in ({}, {"max_latency_ms": 1e9}):  # the second is kept by every model
+        with pytest.raises(UserError) as raised:
+            within(large, device=str(path), **limits)
+        assert "the device's memory" in raised.value.what
+        assert "Loosen" not in raised.value.hint
 
 
 def test_a_zoo_s_timings_go_before_predictions(zoo):
