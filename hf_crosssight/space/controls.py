@@ -17,6 +17,10 @@ from hf_crosssight.space.query import SOURCES, TOPS, Query
 SIZES = ("1M", "5M", "10M", "30M", "100M", "300M", "1B")
 TABS = dict(zip(SOURCES, ("Example", "Hub", "Zip", "Pictures"), strict=True))
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_ASK = """() => {
+  clearTimeout(window.csRecount);
+  window.csRecount = setTimeout(() => document.getElementById("cs-recount")?.click(), 50);
+}"""
 
 
 @dataclass(frozen=True)
@@ -192,8 +196,11 @@ def filter_controls(handlers: Handlers) -> tuple[FilterControls, Any]:
     def count(*values: Any) -> str:
         return handlers.count(Query(**filters_of(values)))
 
-    for control in controls.all()[:-1]:
-        control.change(count, controls.all(), left, trigger_mode="always_last", **_QUIET)
+    # Values set together, as by a link, are events one by one, and the answer to the last is not always the last to
+    # arrive. So a change only asks for a count, and one count follows when all of them stand in the controls.
+    ask = gr.Button(visible="hidden", elem_id="cs-recount")
+    gr.on([control.change for control in controls.all()[:-1]], None, js=_ASK)
+    ask.click(count, controls.all(), left, trigger_mode="always_last", **_QUIET)
     return controls, left
 
 

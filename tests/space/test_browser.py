@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hf_crosssight.space.controls import FILTERS
 from tests.data.repositories import encoded, picture
 
 pytestmark = pytest.mark.timeout(600)
@@ -122,6 +123,19 @@ def test_filters_count_what_remains_and_the_link_brings_them_back(visit, screens
     assert "Score against latency on raspberry-pi-5" in timed.inner_text("#cs-result")
     timed.wait_for_selector("#cs-left:has-text('latency limit')", timeout=PATIENCE)
     shot(timed, screenshots, "hardware-light")
+
+
+def test_values_set_together_are_counted_once_and_as_they_stand(visit):
+    """Counted one by one, an answer to values half set could arrive last, and stay."""
+    page = visit()
+    asked = []
+    page.on("request", lambda request: asked.append(request.post_data) if "queue/join" in request.url else None)
+    page.goto(f"{page.url}?source=example&dataset=digits&license=mit&max_params=30M&device=raspberry-pi-5")
+    page.wait_for_selector("#cs-result .cs-result", timeout=PATIENCE)
+    page.wait_for_selector("#cs-left:has-text('largest size')", timeout=PATIENCE)
+    filters = [data for data in (json.loads(body)["data"] for body in asked) if len(data) == len(FILTERS)]
+    assert len(filters) == 1
+    assert {"30M", "raspberry-pi-5"} < {value for value in filters[0] if isinstance(value, str)}
 
 
 def test_a_device_and_its_limit_are_chosen_by_hand(visit):
