@@ -42,8 +42,7 @@ def spectrum(features: Array, targets: Array, condition: float = GRAM_CONDITION,
     """The `Spectrum` of features `[N, D]` (float64) and targets `[N, T]`.
 
     `centred` says that the rows sum to zero: where there are no more rows than columns, one singular value is then
-    zero
-    by construction and is left out before the condition number is looked at.
+    zero by construction and is left out before the condition number is looked at.
 
     Columns of zeros (dead units) change nothing in it and are dropped first, so that they do not force the slow route.
     """
@@ -61,6 +60,8 @@ def spectrum(features: Array, targets: Array, condition: float = GRAM_CONDITION,
     projected = coordinates[kept] ** 2
     energy = np.einsum("nt,nt->t", targets, targets)
     residual = np.maximum(energy - projected.sum(axis=0), 0.0)
+    if len(projected) == len(rows):  # they span every target: what is left is rounding
+        residual = np.zeros_like(energy)
     return Spectrum(sigma[kept], projected, residual, energy, route)
 
 
