@@ -70,6 +70,8 @@ class CrossSightConfig(PreTrainedConfig):
     forest_nodes, forest_depth (`int`): nodes of the largest tree, steps from its root to its deepest leaf.
     forest_weight (`float`): share of the forest in the score of a model that has the probe view.
     forest_linear (`float`): share of the linear map beside the trees.
+    perceptron_width (`int`): units of each of the two hidden layers of the perceptrons beside both; 0: none.
+    perceptron_share (`float`): their share beside trees and linear map in the score.
     forest_widening (`float`): factor on the members' deviations from their mean (see `ForestRecipe.widening`).
     forest_gate (`float`): factor on what the pair forest says beyond the static one.
     forest_descriptors (`int`): principal components of dataset tokens that it reads.
@@ -150,6 +152,8 @@ class CrossSightConfig(PreTrainedConfig):
     forest_depth: int = 0
     forest_weight: float | int = 1.0
     forest_linear: float | int = 0.5
+    perceptron_width: int = 0
+    perceptron_share: float | int = 0.5
     forest_widening: float | int = 1.0
     forest_gate: float | int = 1.0
     forest_descriptors: int = 6
@@ -254,12 +258,14 @@ class CrossSightConfig(PreTrainedConfig):
         """A forest has nodes, reads views that are there, and is shared by the members."""
         if self.forest_trees == 0:
             require(self.past_models == 0, "past_models needs a forest, which reads what models are known by")
+            require(self.perceptron_width == 0, "perceptron_width needs a forest, whose features perceptrons read")
             return
         require(
             self.forest_trees % self.ensemble_size == 0,
             f"forest_trees {self.forest_trees} is no multiple of ensemble_size {self.ensemble_size}",
         )
         require(self.forest_nodes >= 1, "forest_nodes must be at least 1 where there are trees")
+        require(self.perceptron_width >= 0, "perceptron_width must not be negative")
         require(self.forest_widening >= 0, "forest_widening must not be negative")
         require(not self.past_models or self.past_datasets > 0, "past_models needs past_datasets")
         require(self.past_length >= 1, "past_length must be at least 1")
@@ -268,7 +274,7 @@ class CrossSightConfig(PreTrainedConfig):
             f"past_names has {len(self.past_names)} names for {self.past_datasets} datasets",
         )
         require(self.past_width > 0 and self.past_radius >= 0, "past_width must be positive, past_radius not negative")
-        for name in ("forest_weight", "forest_linear", "past_share"):
+        for name in ("forest_weight", "forest_linear", "perceptron_share", "past_share"):
             require(0.0 <= getattr(self, name) <= 1.0, f"{name} must lie in [0, 1]")
         views = {"structure", "probe", "weights"}
         require(set(self.forest_views) == views, "forest_views must be structure, probe and weights")

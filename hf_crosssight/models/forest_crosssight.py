@@ -1,4 +1,4 @@
-"""Regression trees as tensors, and a linear map beside them: grown elsewhere, evaluated here for many rows at once.
+"""Regression trees as tensors, a linear map and perceptrons beside them: grown elsewhere, evaluated here by many rows.
 
 A tree is four numbers a node: the feature that is looked at, the threshold (a row goes left where its value is at most
 that), the left child (the right one is the next after it) and the value. A leaf is its own left child, so that a walk
@@ -74,6 +74,34 @@ class CrossSightLinear(nn.Module):
     def standardised(self, rows: Tensor) -> Tensor:
         """Features `[N, F]` as the map reads them."""
         return torch.nan_to_num((rows - self.center) / self.scale).clamp(-4.0, 4.0)
+
+
+class CrossSightPerceptrons(nn.Module):
+    """One perceptron of two hidden layers a member, for features as `CrossSightLinear` standardises them.
+
+    Its weights are buffers, as all that is grown: the training of the network leaves them alone.
+    """
+
+    LAYERS = ("first", "second", "last")
+
+    def __init__(self, features: int, width: int, members: int):
+        super().__init__()
+        sizes = (features, width, width, 1)
+        for name, given, made in zip(self.LAYERS, sizes[:-1], sizes[1:], strict=True):
+            self.register_buffer(f"{name}_weight", torch.zeros(members, given, made))
+            self.register_buffer(f"{name}_bias", torch.zeros(members, 1, made))
+
+    def forward(self, rows: Tensor, dropout: tuple[float, float] = (0.0, 0.0)) -> Tensor:
+        """`[N, members]` for features `[N, F]`, or for rows of each member's own `[members, N, F]`.
+
+        `dropout`: share of the features and of the hidden units that is left out, in training.
+        """
+        states = nn.functional.dropout(rows, dropout[0])
+        for name in self.LAYERS:
+            states = states @ self.get_buffer(f"{name}_weight") + self.get_buffer(f"{name}_bias")
+            if name != self.LAYERS[-1]:
+                states = nn.functional.dropout(nn.functional.gelu(states), dropout[1])
+        return states[..., 0].T
 
 
 def forest_arrays(trees: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -23,14 +23,16 @@ from .dataset_crosssight import (
     padded_references,
 )
 from .distance_crosssight import FARTHEST, PreparedDatasets, comparable_datasets, dataset_distances, require_alike
-from .forest_crosssight import CrossSightForest, CrossSightLinear
+from .forest_crosssight import CrossSightForest, CrossSightLinear, CrossSightPerceptrons
 from .hardware_crosssight import CrossSightHardwareEmbedding, require_hardware
 from .heads_crosssight import CrossSightHeads, CrossSightOutput, DatasetMemory, joined_outputs
 from .pairs_crosssight import CrossSightPairFeatures
 from .past_crosssight import CrossSightPastResults
 from .ranking_losses import ensemble_loss
 from .single_thread_crosssight import single_threaded
-from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder, as_tensor, common_length
+from .views_crosssight import CrossSightModelQuery, CrossSightViewEncoder, as_tensor, common_length, have_views
+
+_GROWN = (CrossSightForest, CrossSightLinear, CrossSightPerceptrons, CrossSightPairFeatures, CrossSightPastResults)
 
 
 class CrossSightPreTrainedModel(PreTrainedModel):
@@ -64,7 +66,7 @@ class CrossSightPreTrainedModel(PreTrainedModel):
         elif isinstance(module, CrossSightDatasetEmbedding):
             init.zeros_(module.token_center)
             init.ones_(module.token_scale)
-        elif isinstance(module, CrossSightForest | CrossSightLinear | CrossSightPairFeatures | CrossSightPastResults):
+        elif isinstance(module, _GROWN):
             for name, buffer in module.named_buffers(recurse=False):
                 (init.ones_ if name == "scale" else init.zeros_)(buffer)
         elif isinstance(module, CrossSightModel):
@@ -98,6 +100,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         self.gate = CrossSightGate(config) if config.dataset_gate else None
         self.evidence_head = nn.Linear(config.evidence_size, 1, bias=False) if config.evidence_size else None
         self.pair_features: CrossSightPairFeatures | None = None
+        self.pair_perceptrons: CrossSightPerceptrons | None = None
         self.past_results: CrossSightPastResults | None = None
         if config.forest_trees:
             size = (config.forest_trees, config.forest_nodes, config.forest_depth, config.ensemble_size)
@@ -105,6 +108,10 @@ class CrossSightModel(CrossSightPreTrainedModel):
             self.static_forest, self.pair_forest = CrossSightForest(*size), CrossSightForest(*size)
             self.static_linear = CrossSightLinear(self.pair_features.static_width, config.ensemble_size)
             self.pair_linear = CrossSightLinear(self.pair_features.width, config.ensemble_size)
+            if config.perceptron_width:
+                self.pair_perceptrons = CrossSightPerceptrons(
+                    self.pair_features.width, config.perceptron_width, config.ensemble_size
+                )
             if config.past_models:
                 self.past_results = CrossSightPastResults(config, self.pair_features.key_width)
         self.dropout = nn.Dropout(config.hidden_dropout)
@@ -345,9 +352,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         names = [name for name in self.config.forest_views if name != "weights"]  # which a model may do without
         if self.pair_features is None or memory.described is None or not set(names) <= set(views):
             return static, members
-        there = torch.stack([views[name][..., 0, 0] > 0.5 for name in names]).all(0)
-        for name in set(names) & set(view_mask):
-            there = there & view_mask[name].bool()
+        there = have_views(names, views, view_mask)
         if not bool(there.any()):
             return static, members
         match = None if evidence is None else evidence[..., 0]
@@ -356,6 +361,9 @@ class CrossSightModel(CrossSightPreTrainedModel):
         trees = 1.0 - float(self.config.forest_linear)
         of_model = trees * self.static_forest(rows[:, first:own]) + (1.0 - trees) * self.static_linear(rows[:, :own])
         of_pair = trees * self.pair_forest(rows[:, first:]) + (1.0 - trees) * self.pair_linear(rows)
+        if self.pair_perceptrons is not None:
+            learnt = self.pair_perceptrons(self.pair_linear.standardised(rows))
+            of_pair = torch.lerp(of_pair, learnt, float(self.config.perceptron_share))
         of_pair = of_model + float(self.config.forest_gate) * (of_pair - of_model)
         if self.past_results is not None and memory.nearness is not None:
             nearness = memory.nearness[there.nonzero()[:, 0]]

@@ -4,7 +4,7 @@ A view is `[n, Dv]`: row 0 its summary, the others an unordered set; column 0 is
 zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -112,6 +112,14 @@ class CrossSightModelQuery(nn.Module):
         if not self.training or self.set_dropout == 0.0:
             return None
         return torch.rand(view.shape[:2], device=view.device) >= self.set_dropout
+
+
+def have_views(names: Sequence[str], views: Mapping[str, Tensor], view_mask: Mapping[str, Tensor]) -> Tensor:
+    """Which models `[B, M]` have every one of the views named, of those given name → `[B, M, n, Dv]`."""
+    there = torch.stack([views[name][..., 0, 0] > 0.5 for name in names]).all(0)
+    for name in set(names) & set(view_mask):
+        there = there & view_mask[name].bool()
+    return there
 
 
 def as_tensor(values: Any, device: torch.device) -> Tensor:

@@ -1,7 +1,8 @@
 """Growing the forests of a ranker: from measured tasks to trees that stand in the model's own buffers.
 
 Extremely randomised trees (Geurts, Ernst, Wehenkel, 2006) and a ridge regression learn gaussianised ranks, and their
-mean is taken: trees know the families that they saw, the linear map carries to those that they did not. Each stands
+mean is taken: trees know the families that they saw, the linear map carries to those that they did not; perceptrons
+stand beside both (see `perceptrons`). Trees and map stand
 twice in a ranker, once for a model's own features alone, which is what the model is worth anywhere, and once for all
 features of model and dataset. Every ensemble member sees the parents of the datasets with weights of its own (a
 Bayesian bootstrap), and another token sample of every dataset, so that the members' spread says what other datasets
@@ -28,9 +29,11 @@ from hf_crosssight.tokens.views import VIEWS
 from hf_crosssight.tokens.word_match import evidence_of
 from hf_crosssight.zoo.index import ZooIndex
 
+from .perceptrons import PerceptronRecipe, fit_perceptrons
+
 FOREST_VIEWS = ("structure", "probe", "weights")
 _NEEDED = ("structure", "probe")
-_GROWN = ("static_", "pair_forest", "pair_linear", "past_results")
+_GROWN = ("static_", "pair_forest", "pair_linear", "pair_perceptrons", "past_results")
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -44,6 +47,7 @@ class ForestRecipe:
         features: share of the features that a split looks at.
         ridge: penalty of the linear map, per row and feature, for features of a variance of one.
         linear: share of the linear map beside the trees.
+        perceptrons: how to train those beside both.
         spread: 0 for the same weight of every parent for all members, 1 for a whole Bayesian bootstrap.
         table_weight: factor on the rows of a table, 1 where it is not named; every dataset of a table counts alike.
         gate: factor on what the pair forest says beyond the static one.
@@ -61,6 +65,7 @@ class ForestRecipe:
     features: float = 0.4
     ridge: float = 0.0075
     linear: float = 0.5
+    perceptrons: PerceptronRecipe = field(default_factory=PerceptronRecipe)
     spread: float = 0.5
     table_weight: Mapping[str, float] = field(default_factory=dict)
     gate: float = 1.0
@@ -120,6 +125,12 @@ def with_forest(
         _fill(getattr(finished, name), found)
     _fit_linear(finished.static_linear, rows, rows.static_width, recipe)
     _fit_linear(finished.pair_linear, rows, None, recipe)
+    if finished.pair_perceptrons is not None:
+        if progress is not None:
+            progress("training perceptrons", 0, None)
+        samples = finished.pair_linear.standardised(torch.from_numpy(np.stack(rows.samples)))
+        targets, weights = (torch.from_numpy(each).float() for each in (rows.targets, rows.weights))
+        fit_perceptrons(finished.pair_perceptrons, samples, targets, weights, recipe.perceptrons, recipe.seed)
     _keep_results(finished, used, known, names, zoo, tokens, rows.of_parent, recipe.table_weight)
     return finished.eval()
 
@@ -157,6 +168,7 @@ def _with_room(
         "forest_trees": _whole_groups(recipe.trees, model.config.ensemble_size),
         "forest_nodes": nodes, "forest_depth": depth, "forest_gate": recipe.gate, "forest_weight": recipe.weight,
         "forest_linear": recipe.linear,
+        "perceptron_width": recipe.perceptrons.width, "perceptron_share": recipe.perceptrons.share,
         "past_models": models, "past_datasets": len(datasets), "past_names": list(datasets),
         "past_share": recipe.past, "past_width": recipe.nearness,
         "forest_widening": recipe.widening,

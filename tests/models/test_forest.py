@@ -8,7 +8,7 @@ import torch
 from sklearn.ensemble import ExtraTreesRegressor
 
 from hf_crosssight.models import CrossSightConfig, CrossSightModel
-from hf_crosssight.models.forest_crosssight import CrossSightForest, forest_arrays
+from hf_crosssight.models.forest_crosssight import CrossSightForest, CrossSightPerceptrons, forest_arrays
 from hf_crosssight.training.forest import _fill, _tensors
 
 TOKENS, LAYOUT = 40, {"kind": [0, 3], "prototype": [3, 19], "stats": [19, 22], "global": [22, 30], "text": [30, 40]}
@@ -94,6 +94,46 @@ def test_what_the_probe_tasks_near_the_dataset_say_counts():
     assert rows.shape[1] == features.width
     start = features.static_width
     assert torch.allclose(rows[0, start : start + 2], torch.tensor([9.0, 9.0]), atol=0.1)
+
+
+def test_perceptrons_take_the_same_rows_or_rows_of_each_members_own():
+    perceptrons = CrossSightPerceptrons(7, 5, members=3)
+    for number, buffer in enumerate(perceptrons.buffers()):
+        buffer.copy_(torch.rand(buffer.shape, generator=torch.Generator().manual_seed(number)) - 0.4)
+    rows = torch.rand(4, 7)
+    states = torch.nn.functional.gelu(rows @ perceptrons.first_weight[1] + perceptrons.first_bias[1])
+    states = torch.nn.functional.gelu(states @ perceptrons.second_weight[1] + perceptrons.second_bias[1])
+    expected = (states @ perceptrons.last_weight[1] + perceptrons.last_bias[1])[:, 0]
+    assert perceptrons(rows).shape == (4, 3)
+    assert torch.allclose(perceptrons(rows)[:, 1], expected, atol=1e-6)
+    own = torch.stack([torch.rand(4, 7), rows, torch.rand(4, 7)])
+    assert torch.allclose(perceptrons(own)[:, 1], expected, atol=1e-6)
+    assert not torch.allclose(perceptrons(own)[:, 0], perceptrons(rows)[:, 0])
+    assert perceptrons(torch.zeros(0, 7)).shape == (0, 3)
+
+
+def test_perceptrons_count_by_their_share_and_training_leaves_them_alone():
+    model = CrossSightModel(small_config(**FOREST, perceptron_width=4, perceptron_share=0.25)).eval()
+    model.pair_forest.value.fill_(3.0)
+    model.config.forest_linear = 0.0
+    model.pair_perceptrons.last_bias.fill_(7.0)
+    given = views(6, probed=4)
+    assert torch.allclose(model(tokens(), model_views=given).scores[0, :4], torch.full((4,), 4.0))
+    assert not [name for name, _ in model.named_parameters() if "perceptrons" in name]
+    first, again = (model.train()(tokens(), model_views=given).scores[0, :4] for _ in range(2))
+    assert torch.equal(first, again)  # no dropout there
+    without = CrossSightModel(small_config(**FOREST))
+    assert without.pair_perceptrons is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [({"perceptron_width": 4}, "needs a forest"), ({**FOREST, "perceptron_width": -1}, "must not be negative"),
+     ({**FOREST, "perceptron_share": 1.5}, "must lie in")],
+)  # fmt: skip
+def test_perceptrons_that_make_no_sense_are_refused(fields, said):
+    with pytest.raises(ValueError, match=said):
+        small_config(**fields)
 
 
 PAST = {**FOREST, "past_models": 2, "past_datasets": 3, "past_length": 5}

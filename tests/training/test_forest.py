@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,11 @@ from hf_crosssight.tokens.dataset import DatasetTokens, text_only_tokens
 from hf_crosssight.tokens.probe_tasks import probe_tasks
 from hf_crosssight.tokens.views import VIEWS
 from hf_crosssight.training.forest import ForestRecipe, usable_tasks, with_forest
+from hf_crosssight.training.perceptrons import PerceptronRecipe
 from hf_crosssight.zoo.index import ZooIndex
 from hf_crosssight.zoo.record import ModelRecord
 
+QUICK = ForestRecipe(trees=4, perceptrons=PerceptronRecipe(width=8, steps=20))
 MODELS, DATASETS = 8, ("acme/cats", "acme/dogs", "acme/birds")
 
 
@@ -53,7 +57,7 @@ def ranker() -> CrossSightModel:
 
 def test_results_are_kept_for_the_models_and_datasets_that_were_learnt_from(zoo, tokens, tasks):
     anchors = [tokens[DATASETS[2]][0].values for _ in probe_tasks()]
-    grown = with_forest(ranker(), tasks, zoo, tokens, anchors, recipe=ForestRecipe(trees=4, past=0.25))
+    grown = with_forest(ranker(), tasks, zoo, tokens, anchors, recipe=replace(QUICK, past=0.25))
     used = usable_tasks(tasks, zoo, tokens)
     assert [len(task.models) for task in used] == [MODELS] * 3  # one has no probe view
     kept = grown.past_results
@@ -62,7 +66,7 @@ def test_results_are_kept_for_the_models_and_datasets_that_were_learnt_from(zoo,
     np.testing.assert_allclose(kept.results[:, 0], (ranks[0] + ranks[2]) / 2, atol=1e-6)  # two tables have it
     np.testing.assert_allclose(kept.results[:, 1], ranks[1], atol=1e-6)
     assert grown.config.past_share == 0.25
-    again = with_forest(grown, tasks[:2], zoo, tokens, anchors, recipe=ForestRecipe(trees=4))
+    again = with_forest(grown, tasks[:2], zoo, tokens, anchors, recipe=QUICK)
     np.testing.assert_allclose(again.past_results.results[:, 0], ranks[0], atol=1e-6)  # nothing of before is left
 
 
@@ -71,13 +75,24 @@ def test_widening_moves_members_apart_and_no_score(zoo, tokens, tasks):
     views = {name: np.asarray(zoo.views[name], np.float32) for name in ("structure", "probe", "weights")}
     found = {}
     for widening in (1.0, 3.0):
-        grown = with_forest(ranker(), tasks, zoo, tokens, anchors, recipe=ForestRecipe(trees=4, widening=widening))
+        grown = with_forest(ranker(), tasks, zoo, tokens, anchors, recipe=replace(QUICK, widening=widening))
         found[widening] = grown.score_zoo(tokens[DATASETS[2]][0].values, views, zoo.view_mask)
     torch.testing.assert_close(found[3.0].scores, found[1.0].scores, atol=1e-5, rtol=0)
     wider = found[1.0].scores_std[0, :MODELS] * 3
     assert wider.min() > 0
     torch.testing.assert_close(found[3.0].scores_std[0, :MODELS], wider, atol=1e-4, rtol=1e-3)
     assert found[3.0].scores_std[0, MODELS] == found[1.0].scores_std[0, MODELS]  # without a probe view
+
+
+def test_perceptrons_are_trained_beside_the_forest_or_left_out(zoo, tokens, tasks):
+    anchors = [tokens[DATASETS[2]][0].values for _ in probe_tasks()]
+    grown = with_forest(ranker(), tasks, zoo, tokens, anchors, recipe=QUICK)
+    assert (grown.config.perceptron_width, grown.config.perceptron_share) == (8, QUICK.perceptrons.share)
+    assert grown.pair_perceptrons.first_weight.shape == (2, grown.pair_features.width, 8)
+    assert all(buffer.any() for name, buffer in grown.pair_perceptrons.named_buffers())
+    without = with_forest(grown, tasks, zoo, tokens, anchors, recipe=replace(QUICK, perceptrons=PerceptronRecipe(0)))
+    assert without.pair_perceptrons is None
+    assert torch.equal(without.pair_linear.weight, grown.pair_linear.weight)
 
 
 def test_too_few_models_with_the_views_are_refused(zoo, tokens, tasks):
