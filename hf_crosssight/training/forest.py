@@ -64,7 +64,7 @@ class ForestRecipe:
     leaf: int = 3
     features: float = 0.4
     ridge: float = 0.0075
-    linear: float = 0.5
+    linear: float = 0.7
     perceptrons: PerceptronRecipe = field(default_factory=PerceptronRecipe)
     spread: float = 0.5
     table_weight: Mapping[str, float] = field(default_factory=dict)
