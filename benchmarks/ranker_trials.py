@@ -253,10 +253,11 @@ def _weighted(weight: float, *recipes: str) -> ForestRecipe:
 SMALL_LOSS = {"gaussian_mse": 1.0, "pairwise": 1.0}
 TRIALS: dict[str, Trial] = {
     "the ranker": forest(),
-    "without perceptrons": forest(ForestRecipe(perceptrons=PerceptronRecipe(width=0))),
+    "without perceptrons": forest(ForestRecipe(linear=0.5, perceptrons=PerceptronRecipe(width=0))),
     "perceptrons alone": forest(ForestRecipe(perceptrons=PerceptronRecipe(share=1.0))),
     "perceptrons: share .5": forest(ForestRecipe(perceptrons=PerceptronRecipe(share=0.5))),
-    "perceptrons: linear map beside them": forest(ForestRecipe(linear=1.0, perceptrons=PerceptronRecipe(share=0.5))),
+    "perceptrons: trees and linear map alike": forest(ForestRecipe(linear=0.5)),
+    "perceptrons: linear map beside them": forest(ForestRecipe(linear=1.0)),
     "perceptrons: 64 units": forest(ForestRecipe(perceptrons=PerceptronRecipe(width=64))),
     "past results: none": forest(ForestRecipe(past=0.0)),
     "past results: share .25": forest(ForestRecipe(past=0.25)),
