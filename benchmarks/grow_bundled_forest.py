@@ -30,7 +30,7 @@ from hf_crosssight.publishing.ranker import EVALUATION, ranker_card
 from hf_crosssight.training.forest import probe_anchors, with_forest
 from hf_crosssight.training.saving import save_ranker
 
-ABOUT_PROBE = "Models with a probe view are scored by trees and a linear map"
+ABOUT_PROBE = "Models with a probe view are scored by"
 
 
 def main() -> None:
@@ -65,10 +65,11 @@ def main() -> None:
         own |= {"datasets": len(table.datasets), "models": len(table.models)}
         record["tables"] = [*(one for one in record["tables"] if one["id"] != own["id"]), own]
     told = (
-        f"{ABOUT_PROBE} that were grown on {len(seen['models'])} small networks and {len(seen['datasets'])} datasets; "
-        "of much larger networks nothing was measured, and their scores stand on another footing than those of models "
-        "without a probe view. What those networks reached is recalled where they are ranked, and is half of their "
-        "score; a network that it does not know stands beside them on its features alone."
+        f"{ABOUT_PROBE} trees, a linear map and perceptrons that were grown on {len(seen['models'])} small networks "
+        f"and {len(seen['datasets'])} datasets; of much larger networks nothing was measured, and their scores stand "
+        "on another footing than those of models without a probe view. What those networks reached is recalled where "
+        "they are ranked, and is half of their score; a network that it does not know stands beside them on its "
+        "features alone."
     )
     record["limits"] = [*(line for line in record["limits"] if not line.startswith(ABOUT_PROBE)), told]
     figures = read_evaluation(options.out / EVALUATION)

@@ -51,6 +51,8 @@ from hf_crosssight.training.perceptrons import PerceptronRecipe
 from hf_crosssight.training.recipe import RankerRecipe
 from hf_crosssight.training.trainer import train_ranker
 
+PLAIN = ForestRecipe(trees=160, linear=0.5, perceptrons=PerceptronRecipe(width=0))  # the ranker before perceptrons
+READER = replace(PLAIN, trees=8, past=0.0)  # for its features alone
 QUADRANTS = ("blind datasets", "blind models", "both blind", FAMILIES_KNOWN, FAMILIES_BLIND)
 CHEAP = ("knn", "head")  # recipes that run every model without fine-tuning it
 _EACH = 4  # class subsets of a dataset
@@ -128,7 +130,7 @@ def codes(share: float, pretrained: bool = True) -> Trial:
 
     def fitted(setting: Setting, nested: NestedFold) -> Predictor:
         corpus, tasks = setting.corpus, setting.known(nested)
-        reader = _grown(setting, tasks, ForestRecipe(trees=8, past=0.0, seed=nested.seed))
+        reader = _grown(setting, tasks, replace(READER, seed=nested.seed))
         assert reader.pair_features is not None
         described = {}
         for name, own in corpus.tokens.items():
@@ -149,7 +151,7 @@ def codes(share: float, pretrained: bool = True) -> Trial:
 
 
 def stacked(setting: Setting, nested: NestedFold) -> Predictor:
-    """The forest told what a first forest, grown on kNN's and the linear head's results, expects of these.
+    """Trees and a linear map told what a first forest, grown on kNN's and the linear head's results, expects of these.
 
     A row of the known part is told what a forest says that saw neither its parent nor its lineage.
     """
@@ -159,7 +161,7 @@ def stacked(setting: Setting, nested: NestedFold) -> Predictor:
         {name: at % _PARTS for at, name in enumerate(rng.permutation(sorted(names)))}
         for names in ({task.parent for task in tasks}, set(groups.values()))
     ]
-    recipe = ForestRecipe(trees=48, past=0.0, seed=nested.seed)
+    recipe = replace(PLAIN, trees=48, past=0.0, seed=nested.seed)
     told: dict[tuple[str, str], dict[str, float]] = {}
     whole: dict[str, Predictor] = {}
     for cheap in CHEAP:
@@ -187,7 +189,7 @@ def _told_forest(
 
     from hf_crosssight.peers.history import gaussianised
 
-    reader = _grown(setting, tasks, ForestRecipe(trees=8, past=0.0, seed=nested.seed))
+    reader = _grown(setting, tasks, replace(READER, seed=nested.seed))
     rows_of = {model: row for row, model in enumerate(setting.corpus.zoo.model_ids)}
     assert reader.pair_features is not None
     first = reader.pair_features.weights_width
@@ -253,12 +255,12 @@ def _weighted(weight: float, *recipes: str) -> ForestRecipe:
 SMALL_LOSS = {"gaussian_mse": 1.0, "pairwise": 1.0}
 TRIALS: dict[str, Trial] = {
     "the ranker": forest(),
-    "without perceptrons": forest(ForestRecipe(linear=0.5, perceptrons=PerceptronRecipe(width=0))),
+    "without perceptrons": forest(PLAIN),
     "perceptrons alone": forest(ForestRecipe(perceptrons=PerceptronRecipe(share=1.0))),
     "perceptrons: share .5": forest(ForestRecipe(perceptrons=PerceptronRecipe(share=0.5))),
     "perceptrons: trees and linear map alike": forest(ForestRecipe(linear=0.5)),
     "perceptrons: linear map beside them": forest(ForestRecipe(linear=1.0)),
-    "perceptrons: 64 units": forest(ForestRecipe(perceptrons=PerceptronRecipe(width=64))),
+    "perceptrons: 128 units": forest(ForestRecipe(perceptrons=PerceptronRecipe(width=128))),
     "past results: none": forest(ForestRecipe(past=0.0)),
     "past results: share .25": forest(ForestRecipe(past=0.25)),
     "past results: nearness .03": forest(ForestRecipe(nearness=0.03)),

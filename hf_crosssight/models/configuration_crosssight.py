@@ -71,7 +71,8 @@ class CrossSightConfig(PreTrainedConfig):
     forest_weight (`float`): share of the forest in the score of a model that has the probe view.
     forest_linear (`float`): share of the linear map beside the trees.
     perceptron_width (`int`): units of each of the two hidden layers of the perceptrons beside both; 0: none.
-    perceptron_share (`float`): their share beside trees and linear map in the score.
+    perceptron_share (`float`): their share beside trees and linear map in the score. Shares that a configuration does
+        not name are those of rankers from before they were named, not what `ForestRecipe` takes now.
     forest_widening (`float`): factor on the members' deviations from their mean (see `ForestRecipe.widening`).
     forest_gate (`float`): factor on what the pair forest says beyond the static one.
     forest_descriptors (`int`): principal components of dataset tokens that it reads.

@@ -79,7 +79,8 @@ class CrossSightLinear(nn.Module):
 class CrossSightPerceptrons(nn.Module):
     """One perceptron of two hidden layers a member, for features as `CrossSightLinear` standardises them.
 
-    Its weights are buffers, as all that is grown: the training of the network leaves them alone.
+    Its weights are buffers, as all that is grown: the training of the network leaves them alone. They are kept in half
+    precision, which halves what they take and changes no order.
     """
 
     LAYERS = ("first", "second", "last")
@@ -88,8 +89,8 @@ class CrossSightPerceptrons(nn.Module):
         super().__init__()
         sizes = (features, width, width, 1)
         for name, given, made in zip(self.LAYERS, sizes[:-1], sizes[1:], strict=True):
-            self.register_buffer(f"{name}_weight", torch.zeros(members, given, made))
-            self.register_buffer(f"{name}_bias", torch.zeros(members, 1, made))
+            self.register_buffer(f"{name}_weight", torch.zeros(members, given, made, dtype=torch.float16))
+            self.register_buffer(f"{name}_bias", torch.zeros(members, 1, made, dtype=torch.float16))
 
     def forward(self, rows: Tensor, dropout: tuple[float, float] = (0.0, 0.0)) -> Tensor:
         """`[N, members]` for features `[N, F]`, or for rows of each member's own `[members, N, F]`.
@@ -98,7 +99,8 @@ class CrossSightPerceptrons(nn.Module):
         """
         states = nn.functional.dropout(rows, dropout[0])
         for name in self.LAYERS:
-            states = states @ self.get_buffer(f"{name}_weight") + self.get_buffer(f"{name}_bias")
+            weight, bias = (self.get_buffer(f"{name}_{part}").to(states.dtype) for part in ("weight", "bias"))
+            states = states @ weight + bias
             if name != self.LAYERS[-1]:
                 states = nn.functional.dropout(nn.functional.gelu(states), dropout[1])
         return states[..., 0].T

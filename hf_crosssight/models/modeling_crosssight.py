@@ -2,7 +2,8 @@
 
 `s(m, d) = b(m) + a(d) r(m, d) + h(m, d)`: what a model is worth anywhere, plus what the dataset changes, gated by how
 far that dataset is from those of the training, plus optional measured evidence. The `thesis` preset has r alone.
-Models with a probe view are scored by a forest, and those that it was grown on also by their own past results.
+Models with a probe view are scored by trees, linear maps and perceptrons, and those that these were grown on also by
+their own past results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -362,8 +363,10 @@ class CrossSightModel(CrossSightPreTrainedModel):
         of_model = trees * self.static_forest(rows[:, first:own]) + (1.0 - trees) * self.static_linear(rows[:, :own])
         of_pair = trees * self.pair_forest(rows[:, first:]) + (1.0 - trees) * self.pair_linear(rows)
         if self.pair_perceptrons is not None:
-            learnt = self.pair_perceptrons(self.pair_linear.standardised(rows))
-            of_pair = torch.lerp(of_pair, learnt, float(self.config.perceptron_share))
+            share, linear = float(self.config.perceptron_share), self.pair_linear
+            of_pair = torch.lerp(of_pair, self.pair_perceptrons(linear.standardised(rows)), share)
+            anywhere = self.pair_features.without_dataset(rows, linear.center)
+            of_model = torch.lerp(of_model, self.pair_perceptrons(linear.standardised(anywhere)), share)
         of_pair = of_model + float(self.config.forest_gate) * (of_pair - of_model)
         if self.past_results is not None and memory.nearness is not None:
             nearness = memory.nearness[there.nonzero()[:, 0]]

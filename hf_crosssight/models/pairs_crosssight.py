@@ -106,6 +106,14 @@ class CrossSightPairFeatures(nn.Module):
         weights = self._pooled_weights(views.get("weights"), probe)
         return torch.cat([weights, probe, structure, *near, shared, words.unsqueeze(-1)], dim=-1)
 
+    def without_dataset(self, rows: Tensor, center: Tensor) -> Tensor:
+        """Features `[N, F]` as on a dataset in the middle: equally near every probe task, the rest as `center`."""
+        start, stop = self.weights_width, self.weights_width + self.tasks * self.statistics
+        mean = rows[:, start:stop].unflatten(-1, (self.tasks, self.statistics)).mean(-2)
+        near = torch.cat([mean, torch.zeros_like(mean)] * len(_WIDTHS), dim=-1)
+        shared = center[self.static_width + near.shape[1] :].expand(len(rows), -1)
+        return torch.cat([rows[:, : self.static_width], near, shared.to(rows.dtype)], dim=-1)
+
     def _pooled_weights(self, view: Tensor | None, like: Tensor) -> Tensor:
         """Summary, mean and spread of the rows of a weights view `[B, M, n, Dv]`."""
         if view is None:

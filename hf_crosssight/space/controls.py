@@ -198,8 +198,8 @@ def filter_controls(handlers: Handlers) -> tuple[FilterControls, Any]:
 
     # Values set together, as by a link, are events one by one, and the answer to the last is not always the last to
     # arrive. So a change only asks for a count, and one count follows when all of them stand in the controls.
-    ask = gr.Button(visible="hidden", elem_id="cs-recount")
-    gr.on([control.change for control in controls.all()[:-1]], None, js=_ASK)
+    ask = gr.Button("Count", visible="hidden", elem_id="cs-recount")
+    gr.on([control.change for control in controls.all()[:-1]], None, js=_ASK, **_QUIET)
     ask.click(count, controls.all(), left, trigger_mode="always_last", **_QUIET)
     return controls, left
 

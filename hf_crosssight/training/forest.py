@@ -1,18 +1,18 @@
 """Growing the forests of a ranker: from measured tasks to trees that stand in the model's own buffers.
 
-Extremely randomised trees (Geurts, Ernst, Wehenkel, 2006) and a ridge regression learn gaussianised ranks, and their
-mean is taken: trees know the families that they saw, the linear map carries to those that they did not; perceptrons
-stand beside both (see `perceptrons`). Trees and map stand
-twice in a ranker, once for a model's own features alone, which is what the model is worth anywhere, and once for all
-features of model and dataset. Every ensemble member sees the parents of the datasets with weights of its own (a
-Bayesian bootstrap), and another token sample of every dataset, so that the members' spread says what other datasets
-would have taught. The results that models were learnt from are kept too, and recalled for these very models.
+Extremely randomised trees (Geurts, Ernst, Wehenkel, 2006), a ridge regression and perceptrons learn gaussianised
+ranks, and their weighted mean is taken: trees know the families that they saw, the linear map carries to those that
+they did not, and what perceptrons are for stands in their own file. Trees and map stand twice in a ranker, once for a
+model's own features alone, which is what the model is worth anywhere, and once for all features of model and dataset.
+Every ensemble member sees the parents of the datasets with weights of its own (a Bayesian bootstrap), and another
+token sample of every dataset, so that the members' spread says what other datasets would have taught. The results
+that models were learnt from are kept too, and recalled for these very models.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,12 +29,11 @@ from hf_crosssight.tokens.views import VIEWS
 from hf_crosssight.tokens.word_match import evidence_of
 from hf_crosssight.zoo.index import ZooIndex
 
-from .perceptrons import PerceptronRecipe, fit_perceptrons
+from .perceptrons import PerceptronRecipe, Progress, fit_perceptrons
 
 FOREST_VIEWS = ("structure", "probe", "weights")
 _NEEDED = ("structure", "probe")
 _GROWN = ("static_", "pair_forest", "pair_linear", "pair_perceptrons", "past_results")
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class ForestRecipe:
         seed: of the trees and of the weights.
     """
 
-    trees: int = 160
+    trees: int = 80
     leaf: int = 3
     features: float = 0.4
     ridge: float = 0.0075
@@ -126,11 +125,11 @@ def with_forest(
     _fit_linear(finished.static_linear, rows, rows.static_width, recipe)
     _fit_linear(finished.pair_linear, rows, None, recipe)
     if finished.pair_perceptrons is not None:
-        if progress is not None:
-            progress("training perceptrons", 0, None)
         samples = finished.pair_linear.standardised(torch.from_numpy(np.stack(rows.samples)))
         targets, weights = (torch.from_numpy(each).float() for each in (rows.targets, rows.weights))
-        fit_perceptrons(finished.pair_perceptrons, samples, targets, weights, recipe.perceptrons, recipe.seed)
+        fit_perceptrons(
+            finished.pair_perceptrons, samples, targets, weights, recipe.perceptrons, recipe.seed, progress
+        )
     _keep_results(finished, used, known, names, zoo, tokens, rows.of_parent, recipe.table_weight)
     return finished.eval()
 

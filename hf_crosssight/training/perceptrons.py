@@ -2,11 +2,12 @@
 
 They learn the same targets by squared error (AdamW, a cosine schedule, dropout of features and of hidden units), each
 ensemble member on rows and with weights of its own. Beside trees, which cut, and a linear map, which cannot bend, they
-are smooth: for models and families that nothing was learnt from their mean is better than each (`ranker_trials.py`).
+are smooth: together the three are better on models that nothing was learnt from than any two (`ranker_trials.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from hf_crosssight.models.forest_crosssight import CrossSightPerceptrons
+
+Progress = Callable[[str, int, int | None], None]
+_TOLD_EVERY = 50  # updates
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,9 @@ class PerceptronRecipe:
         features, units: share of the features and of the hidden units that is left out of a row.
     """
 
-    width: int = 128
+    width: int = 96
     share: float = 0.7
-    steps: int = 450
+    steps: int = 300
     batch: int = 256
     rate: float = 3e-3
     decay: float = 1e-2
@@ -38,14 +42,11 @@ class PerceptronRecipe:
     units: float = 0.3
 
 
+@torch.enable_grad()
 def fit_perceptrons(
-    module: CrossSightPerceptrons,
-    samples: Tensor,
-    targets: Tensor,
-    weights: Tensor,
-    recipe: PerceptronRecipe,
-    seed: int,
-) -> None:
+    module: CrossSightPerceptrons, samples: Tensor, targets: Tensor, weights: Tensor, recipe: PerceptronRecipe,
+    seed: int, progress: Progress | None = None,
+) -> None:  # fmt: skip
     """Fills the module's buffers.
 
     Args:
@@ -54,16 +55,19 @@ def fit_perceptrons(
         targets: `[N]`.
         weights: of each row for each member `[N, members]`, of mean one.
         recipe: see there.
+        progress (*optional*): called as `progress(step, done, total)`.
         seed: of the first weights, the batches and the dropout; the state of torch's own generator is left as it is.
     """
     rows, members = samples.shape[1], weights.shape[1]
     sample = torch.arange(members)[:, None] % len(samples)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # of this processor alone
         learnt = {name: _first(name, value).requires_grad_() for name, value in module.named_buffers()}
         optimizer = torch.optim.AdamW(list(learnt.values()), lr=recipe.rate, weight_decay=recipe.decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.steps)
-        for _ in range(recipe.steps):
+        for step in range(recipe.steps):
+            if progress is not None and step % _TOLD_EVERY == 0:
+                progress("training perceptrons", step, recipe.steps)
             chosen = torch.randint(rows, (recipe.batch, members))
             given = samples[sample, chosen.T], (recipe.features, recipe.units)
             errors = functional_call(module, learnt, given) - targets[chosen]
@@ -79,5 +83,5 @@ def fit_perceptrons(
 def _first(name: str, like: Tensor) -> Tensor:
     """Uniform weights for `like` `[members, given, made]`, as wide as one over the root of what a unit is given."""
     if name.endswith("bias"):
-        return torch.zeros_like(like)
-    return (torch.rand_like(like) * 2.0 - 1.0) / like.shape[1] ** 0.5
+        return torch.zeros(like.shape)
+    return (torch.rand(like.shape) * 2.0 - 1.0) / like.shape[1] ** 0.5

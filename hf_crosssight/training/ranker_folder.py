@@ -178,20 +178,28 @@ def _one_seed(
 def _with_forest(
     model: CrossSightModel, corpus: MeasuredCorpus, tasks: Sequence[Task], held: Sequence[Task], recipe: RankerRecipe,
     progress: Progress | None,
-) -> tuple[CrossSightModel, dict[str, float]]:  # fmt: skip
-    """The ranker with a forest, at the share that validates best; the plain one for a zoo without probe views."""
+) -> tuple[CrossSightModel, dict[str, dict[str, float]]]:  # fmt: skip
+    """The ranker with a forest, at the shares that validate best; the plain one for a zoo without probe views."""
     if not usable_tasks(tasks, corpus.zoo, corpus.tokens):
         return model, {}
-    grown = with_forest(
-        model, tasks, corpus.zoo, corpus.tokens, probe_anchors(), recipe=ForestRecipe(seed=recipe.seed),
-        progress=progress,
-    )  # fmt: skip
+    chosen = ForestRecipe(seed=recipe.seed)
+    grown = with_forest(model, tasks, corpus.zoo, corpus.tokens, probe_anchors(), recipe=chosen, progress=progress)
     reached = {}
-    for share in FOREST_SHARES if held else ():
-        grown.config.forest_weight = share
-        reached[share] = mean_tau(grown, corpus, held)
-    grown.config.forest_weight = max(reached, key=lambda share: reached[share]) if reached else 1.0
-    return grown, {f"{share:g}": round(value, 4) for share, value in reached.items()}
+    for field, shares in (("perceptron_share", (chosen.perceptrons.share, 0.0)), ("forest_weight", FOREST_SHARES)):
+        reached[field] = _take_best(grown, field, shares, corpus, held)
+    return grown, reached
+
+
+def _take_best(
+    model: CrossSightModel, field: str, shares: Sequence[float], corpus: MeasuredCorpus, held: Sequence[Task]
+) -> dict[str, float]:
+    """Sets a share of the configuration to what validates best, without validation the first; what each reached."""
+    reached = {}
+    for share in shares if held else ():
+        setattr(model.config, field, share)
+        reached[share] = mean_tau(model, corpus, held)
+    setattr(model.config, field, max(reached, key=lambda share: reached[share]) if reached else shares[0])
+    return {f"{share:g}": round(value, 4) for share, value in reached.items()}
 
 
 def mean_tau(model: CrossSightModel, corpus: MeasuredCorpus, tasks: Sequence[Task]) -> float:
@@ -209,7 +217,7 @@ def mean_tau(model: CrossSightModel, corpus: MeasuredCorpus, tasks: Sequence[Tas
 
 def _record(
     request: RankerRequest, recipe: RankerRecipe, corpus: MeasuredCorpus, tasks: Sequence[Task],
-    held: Sequence[Task], trained: Sequence[TrainedRanker], best: TrainedRanker, forest: dict[str, float],
+    held: Sequence[Task], trained: Sequence[TrainedRanker], best: TrainedRanker, forest: dict[str, dict[str, float]],
 ) -> dict[str, Any]:  # fmt: skip
     validations = [one.validation for one in trained if one.validation is not None]
     return {
@@ -228,7 +236,8 @@ def _record(
         "gate": best.gate,
         "validation_weighted_tau": None if best.validation is None else round(best.validation, 4),
         "validation_of_seeds": [round(value, 4) for value in validations],
-        "validation_by_forest_share": forest,
+        "validation_by_forest_share": forest.get("forest_weight", {}),
+        "validation_by_perceptron_share": forest.get("perceptron_share", {}),
         "recipe": {name: value for name, value in asdict(recipe).items() if name != "table_weight"},
     }  # fmt: skip
 

@@ -26,7 +26,7 @@ class Spectrum:
     Args:
         sigma: `[k]` squared singular values, those of rounding size left out.
         projected: `[k, T]`, `(U'T)^2`.
-        residual: `[T]`, the part of `|t|^2` outside the span of X.
+        residual: `[T]`, the part of `|t|^2` outside the span of X; exactly zero where X spans everything.
         energy: `[T]`, `|t|^2`.
         route: "gram" or "qr-svd".
     """

@@ -98,6 +98,7 @@ def test_what_the_probe_tasks_near_the_dataset_say_counts():
 
 def test_perceptrons_take_the_same_rows_or_rows_of_each_members_own():
     perceptrons = CrossSightPerceptrons(7, 5, members=3)
+    perceptrons.float()
     for number, buffer in enumerate(perceptrons.buffers()):
         buffer.copy_(torch.rand(buffer.shape, generator=torch.Generator().manual_seed(number)) - 0.4)
     rows = torch.rand(4, 7)
@@ -118,12 +119,36 @@ def test_perceptrons_count_by_their_share_and_training_leaves_them_alone():
     model.config.forest_linear = 0.0
     model.pair_perceptrons.last_bias.fill_(7.0)
     given = views(6, probed=4)
-    assert torch.allclose(model(tokens(), model_views=given).scores[0, :4], torch.full((4,), 4.0))
+    found = model(tokens(), model_views=given)
+    assert torch.allclose(found.scores[0, :4], torch.full((4,), 4.0))
+    assert torch.allclose(found.static[0, :4], torch.full((4,), 0.25 * 7.0))
+    for buffer in model.pair_perceptrons.buffers():
+        buffer.normal_(std=0.3)
     assert not [name for name, _ in model.named_parameters() if "perceptrons" in name]
     first, again = (model.train()(tokens(), model_views=given).scores[0, :4] for _ in range(2))
     assert torch.equal(first, again)  # no dropout there
     without = CrossSightModel(small_config(**FOREST))
     assert without.pair_perceptrons is None
+
+
+def test_what_a_model_is_worth_anywhere_does_not_depend_on_the_dataset():
+    model = CrossSightModel(small_config(**FOREST, perceptron_width=4, perceptron_share=1.0)).eval()
+    torch.manual_seed(1)
+    model.pair_features.fit([tokens(seed)[0] for seed in (1, 2, 3)], [tokens(seed)[0] for seed in (4, 5, 6, 7)])
+    for buffer in model.pair_perceptrons.buffers():
+        buffer.normal_()
+    given = views(6, probed=4)
+    one, other = (model(tokens(seed), model_views=given) for seed in (1, 2))
+    assert torch.equal(one.static, other.static)
+    assert not torch.allclose(one.scores[0, :4], other.scores[0, :4])
+    assert len(set(one.static[0, :4].tolist())) == 4
+    rows = torch.rand(2, model.pair_features.width)
+    anywhere = model.pair_features.without_dataset(rows, torch.arange(model.pair_features.width).float())
+    own, results = model.pair_features.static_width, rows[:, model.pair_features.weights_width :][:, :6]
+    assert torch.equal(anywhere[:, :own], rows[:, :own])
+    assert torch.allclose(anywhere[:, own : own + 2], results.unflatten(1, (3, 2)).mean(1))
+    assert not anywhere[:, own + 2 : own + 4].any()
+    assert torch.equal(anywhere[:, own + 8 :], torch.arange(own + 8, model.pair_features.width).expand(2, -1).float())
 
 
 @pytest.mark.parametrize(
