@@ -260,7 +260,7 @@ TRIALS: dict[str, Trial] = {
     "perceptrons: share .5": forest(ForestRecipe(perceptrons=PerceptronRecipe(share=0.5))),
     "perceptrons: trees and linear map alike": forest(ForestRecipe(linear=0.5)),
     "perceptrons: linear map beside them": forest(ForestRecipe(linear=1.0)),
-    "perceptrons: 128 units": forest(ForestRecipe(perceptrons=PerceptronRecipe(width=128))),
+    "perceptrons: 96 units, 300 updates": forest(ForestRecipe(perceptrons=PerceptronRecipe(width=96, steps=300))),
     "past results: none": forest(ForestRecipe(past=0.0)),
     "past results: share .25": forest(ForestRecipe(past=0.25)),
     "past results: nearness .03": forest(ForestRecipe(nearness=0.03)),

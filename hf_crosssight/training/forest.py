@@ -59,7 +59,7 @@ class ForestRecipe:
         seed: of the trees and of the weights.
     """
 
-    trees: int = 80
+    trees: int = 64
     leaf: int = 3
     features: float = 0.4
     ridge: float = 0.0075

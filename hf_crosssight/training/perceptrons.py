@@ -32,9 +32,9 @@ class PerceptronRecipe:
         features, units: share of the features and of the hidden units that is left out of a row.
     """
 
-    width: int = 96
+    width: int = 128
     share: float = 0.7
-    steps: int = 300
+    steps: int = 450
     batch: int = 256
     rate: float = 3e-3
     decay: float = 1e-2
