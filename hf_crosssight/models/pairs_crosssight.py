@@ -76,11 +76,13 @@ class CrossSightPairFeatures(nn.Module):
             self.anchor_mask[row, : len(kept)] = True
         values = torch.cat([self._described(t[None], torch.ones(1, len(t), dtype=torch.bool)) for t in datasets])
         self.descriptor_center.copy_(values.mean(0))
+        self.descriptor_directions.zero_()
+        if len(datasets) < 2:
+            return  # one dataset has no direction
         centred = values - values.mean(0)
         scale = centred.std(0).clamp(min=1e-3)
         count = min(self.descriptors, len(datasets) - 1)
         directions = torch.linalg.svd(centred / scale, full_matrices=False).Vh[:count].T / scale[:, None]
-        self.descriptor_directions.zero_()
         self.descriptor_directions[:, :count] = directions / (centred @ directions).std(0).clamp(min=1e-6)
 
     def of_dataset(self, tokens: Tensor, mask: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Training the perceptrons of a ranker: small networks on what trees and linear map read of a model and a dataset.
 
 They learn the same targets by squared error (AdamW, a cosine schedule, dropout of features and of hidden units), each
-ensemble member on rows and with weights of its own. Beside trees, which cut, and a linear map, which cannot bend, they
-are smooth: together the three are better on models that nothing was learnt from than any two (`ranker_trials.py`).
+ensemble member on rows and with weights of its own. Trees cut and a linear map cannot bend; perceptrons are smooth,
+and rank models that nothing was learnt from better than either (`ranker_trials.py`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,9 @@ from hf_crosssight.tokens.dataset import DatasetTokens, text_only_tokens
 from hf_crosssight.tokens.probe_tasks import probe_tasks
 from hf_crosssight.tokens.views import VIEWS
 from hf_crosssight.training.forest import ForestRecipe, usable_tasks, with_forest
+from hf_crosssight.training.measured_corpus import MeasuredCorpus
 from hf_crosssight.training.perceptrons import PerceptronRecipe
+from hf_crosssight.training.ranker_folder import _take_best
 from hf_crosssight.zoo.index import ZooIndex
 from hf_crosssight.zoo.record import ModelRecord
 
@@ -93,6 +95,25 @@ def test_perceptrons_are_trained_beside_the_forest_or_left_out(zoo, tokens, task
     without = with_forest(grown, tasks, zoo, tokens, anchors, recipe=replace(QUICK, perceptrons=PerceptronRecipe(0)))
     assert without.pair_perceptrons is None
     assert torch.equal(without.pair_linear.weight, grown.pair_linear.weight)
+
+
+def test_training_takes_the_share_of_perceptrons_that_validates_best(zoo, tokens, tasks):
+    anchors = [tokens[DATASETS[2]][0].values for _ in probe_tasks()]
+    corpus = MeasuredCorpus((), zoo, tokens, {}, {}, {})
+    held = usable_tasks(tasks, zoo, tokens)[1:2]
+    grown = with_forest(ranker(), held, zoo, tokens, anchors, recipe=replace(QUICK, past=0.0, linear=1.0))
+    for buffer in grown.pair_perceptrons.buffers():
+        buffer.zero_()
+    for share, told in ((0.7, 0.3), (0.0, 0.3)):  # perceptrons say nothing: as good, so the first share stays
+        reached = _take_best(grown, "perceptron_share", (share, told), corpus, held)
+        assert grown.config.perceptron_share == share
+        assert len(reached) == 2
+    grown.pair_linear.weight.neg_()  # now the rest is wrong, and less of it is better
+    reached = _take_best(grown, "perceptron_share", (0.0, 1.0), corpus, held)
+    assert grown.config.perceptron_share == 1.0
+    assert reached["0"] < reached["1"]
+    assert _take_best(grown, "perceptron_share", (0.2, 0.5), corpus, []) == {}
+    assert grown.config.perceptron_share == 0.2
 
 
 def test_too_few_models_with_the_views_are_refused(zoo, tokens, tasks):
