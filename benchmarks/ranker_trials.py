@@ -261,6 +261,8 @@ TRIALS: dict[str, Trial] = {
     "perceptrons: trees and linear map alike": forest(ForestRecipe(linear=0.5)),
     "perceptrons: linear map beside them": forest(ForestRecipe(linear=1.0)),
     "perceptrons: 96 units, 300 updates": forest(ForestRecipe(perceptrons=PerceptronRecipe(width=96, steps=300))),
+    "gate of .8": forest(ForestRecipe(gate=0.8)),
+    "gate of .6": forest(ForestRecipe(gate=0.6)),
     "past results: none": forest(ForestRecipe(past=0.0)),
     "past results: share .25": forest(ForestRecipe(past=0.25)),
     "past results: nearness .03": forest(ForestRecipe(nearness=0.03)),

@@ -80,7 +80,7 @@ class CrossSightPerceptrons(nn.Module):
     """One perceptron of two hidden layers a member, for features as `CrossSightLinear` standardises them.
 
     Its weights are buffers, as all that is grown: the training of the network leaves them alone. They are kept in half
-    precision, which halves what they take and changes no order.
+    precision, which halves what they take.
     """
 
     LAYERS = ("first", "second", "last")

@@ -55,8 +55,8 @@ def fit_perceptrons(
         targets: `[N]`.
         weights: of each row for each member `[N, members]`, of mean one.
         recipe: see there.
-        progress (*optional*): called as `progress(step, done, total)`.
         seed: of the first weights, the batches and the dropout; the state of torch's own generator is left as it is.
+        progress (*optional*): called as `progress(step, done, total)`.
     """
     rows, members = samples.shape[1], weights.shape[1]
     sample = torch.arange(members)[:, None] % len(samples)
