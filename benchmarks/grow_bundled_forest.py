@@ -45,17 +45,18 @@ def main() -> None:
     before = CrossSightModel.from_pretrained(options.out)
     ranker = with_forest(before, tasks, corpus.zoo, corpus.tokens, probe_anchors(options.cache))
     seen = {"datasets": {task.dataset for task in tasks}, "models": {model for task in tasks for model in task.models}}
-    ranker.config.trained_on = {
-        kind: sorted({*before.config.trained_on.get(kind, ()), *names}) for kind, names in seen.items()
-    }
+    record = json.loads((options.out / "training.json").read_text(encoding="utf-8"))
+    former = record.get("forest", {}).get("added", {})  # what the forest that is replaced saw, and the network did not
+    network = {kind: set(before.config.trained_on.get(kind, ())) - set(former.get(kind, ())) for kind in seen}
+    ranker.config.trained_on = {kind: sorted(network[kind] | seen[kind]) for kind in seen}
     if options.held_out:
         held = read_held_out(options.held_out)
         ranker.config.shortlist_gap = conformal_gap(held)
         ranker.config.shortlist_coverage, ranker.config.shortlist_parents = COVERAGE, len({one.parent for one in held})
-    record = json.loads((options.out / "training.json").read_text(encoding="utf-8"))
     record["forest"] = {
         "tables": learnt, "datasets": len(seen["datasets"]),
         "models": len(seen["models"]), "views": list(VIEWS), "seconds": round(time.perf_counter() - started),
+        "added": {kind: sorted(seen[kind] - network[kind]) for kind in seen},
     }  # fmt: skip
     own = {
         "id": "full", "datasets": 0, "models": 0, "licence": "apache-2.0", "trained_on": True,
