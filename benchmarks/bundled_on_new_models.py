@@ -1,4 +1,4 @@
-"""A ranker on models that it was not trained on: with its forest, and with its network alone.
+"""A ranker on models that it was not trained on: with its forest and perceptrons, and with its network alone.
 
     python benchmarks/bundled_on_new_models.py --zoo benchmarks/ground_truth/zoo_index
         --ground-truth benchmarks/ground_truth/table --datasets FOLDER [--ranker FOLDER] [--recipe full]

@@ -1,4 +1,4 @@
-"""Grows the bundled ranker's forest: what it says of models that have a probe view.
+"""Grows the bundled ranker's forest and perceptrons: what it says of models that have a probe view.
 
     python benchmarks/grow_bundled_forest.py --zoo INDEX_OR_FOLDER [--zoo ...] --ground-truth TABLE
         [--ground-truth ...] --datasets FOLDER --recipe full --recipe results --held-out FOLDER

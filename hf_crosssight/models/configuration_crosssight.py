@@ -68,13 +68,14 @@ class CrossSightConfig(PreTrainedConfig):
 
     forest_trees (`int`): trees of each of the two forests, static and pair, a multiple of `ensemble_size`; 0: none.
     forest_nodes, forest_depth (`int`): nodes of the largest tree, steps from its root to its deepest leaf.
-    forest_weight (`float`): share of the forest in the score of a model that has the probe view.
+    forest_weight (`float`): share of trees, linear map and perceptrons together in the score of a model that has the
+        probe view; the rest is the network's.
     forest_linear (`float`): share of the linear map beside the trees.
     perceptron_width (`int`): units of each of the two hidden layers of the perceptrons beside both; 0: none.
-    perceptron_share (`float`): their share beside trees and linear map in the score. Shares that a configuration does
-        not name are those of rankers from before they were named, not what `ForestRecipe` takes now.
+    perceptron_share (`float`): their share; trees and linear map have the rest. The defaults of shares are for
+        configurations saved before a field existed; what a new ranker takes stands in `ForestRecipe`.
     forest_widening (`float`): factor on the members' deviations from their mean (see `ForestRecipe.widening`).
-    forest_gate (`float`): factor on what the pair forest says beyond the static one.
+    forest_gate (`float`): factor on what they say of model and dataset beyond what they say of the model alone.
     forest_descriptors (`int`): principal components of dataset tokens that it reads.
     forest_views (`dict[str, list[int]]`): shapes of the views that it reads: structure, probe, weights.
     probe_layout (`list[int]`): tasks and statistics of a task at the beginning of the probe view.

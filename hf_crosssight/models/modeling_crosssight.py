@@ -349,7 +349,7 @@ class CrossSightModel(CrossSightPreTrainedModel):
         view_mask: Mapping[str, Tensor],
         evidence: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Static part and scores `[B, M, E]`, mixed with the forest's for the models that have the views it reads."""
+        """Static part and scores `[B, M, E]`, with what forest and perceptrons say of models that have their views."""
         names = [name for name in self.config.forest_views if name != "weights"]  # which a model may do without
         if self.pair_features is None or memory.described is None or not set(names) <= set(views):
             return static, members

@@ -1,4 +1,4 @@
-"""What the forest reads of a model and a dataset: plain numbers, probe results near the dataset among them.
+"""What forest and perceptrons read of a model and a dataset: plain numbers, probe results near the dataset among them.
 
 The probe view says how well a model's features do on a few labelled tasks. Tokens of those very tasks, the *anchors*,
 are kept in the ranker: how near the dataset is to each says whose results count for it. A softmax of the distances

@@ -32,8 +32,9 @@ def validation_parents(tasks: list[Task], share: float, seed: int, auxiliary: fr
 
 
 LIMITS = (
-    "Most of what it knows is static: which models are good anywhere. What a dataset changes is a small part: the "
-    "match of a model's words with the dataset's, and a learnt part that is shrunk on purpose.",
+    "Of models without a probe view, most of what it knows is static: which models are good anywhere. What a dataset "
+    "changes is a small part: the match of a model's words with the dataset's, and a learnt part that is shrunk on "
+    "purpose.",
     "Of the training datasets, few have real images behind their tokens; the others are known by a description in "
     "words.",
     "Tables without a licence were learnt from, because a ranker without them loses more than 0.02 weighted tau on "

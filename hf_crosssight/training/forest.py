@@ -2,11 +2,12 @@
 
 Extremely randomised trees (Geurts, Ernst, Wehenkel, 2006), a ridge regression and perceptrons learn gaussianised
 ranks, and their weighted mean is taken: trees know the families that they saw, the linear map carries to those that
-they did not, and what perceptrons are for stands in their own file. Trees and map stand twice in a ranker, once for a
-model's own features alone, which is what the model is worth anywhere, and once for all features of model and dataset.
-Every ensemble member sees the parents of the datasets with weights of its own (a Bayesian bootstrap), and another
-token sample of every dataset, so that the members' spread says what other datasets would have taught. The results
-that models were learnt from are kept too, and recalled for these very models.
+they did not, and perceptrons help with models that nothing was learnt from (see `perceptrons`). Trees and map stand
+twice in a ranker, once for a model's own features alone, which is what the model is worth anywhere, and once for all
+features of model and dataset; perceptrons stand once, and their word on a dataset in the middle of all is what the
+model is worth anywhere. Every ensemble member sees the parents of the datasets with weights of its own (a Bayesian
+bootstrap), and another token sample of every dataset, so that the members' spread says what other datasets would have
+taught. The results that models were learnt from are kept too, and recalled for these very models.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ class ForestRecipe:
         perceptrons: how to train those beside both.
         spread: 0 for the same weight of every parent for all members, 1 for a whole Bayesian bootstrap.
         table_weight: factor on the rows of a table, 1 where it is not named; every dataset of a table counts alike.
-        gate: factor on what the pair forest says beyond the static one.
-        weight: share of the forest in the score of a model with a probe view.
+        gate: factor on what is said of model and dataset beyond what is said of the model alone.
+        weight: share of all three in the score of a model with a probe view; the rest is the network's.
         past: share of its own past results in the score of a model that was learnt from.
         nearness: distance of datasets at which such a result counts 1 / e of what it would count nearby.
         widening: factor on the members' deviations from their mean: with it, models whose 90 % intervals do not meet

@@ -2,7 +2,7 @@
 
 They learn the same targets by squared error (AdamW, a cosine schedule, dropout of features and of hidden units), each
 ensemble member on rows and with weights of its own. Trees cut and a linear map cannot bend; perceptrons are smooth,
-and rank models that nothing was learnt from better than either (`ranker_trials.py`).
+and beside both they rank unseen models of known families better than both alone (`ranker_trials.py`).
 """
 
 from __future__ import annotations
