@@ -30,6 +30,8 @@ _RESTORED = 10 + len(FILTERS)  # components that a link sets
 _HEAD = """<h1>Which pre-trained model should I fine-tune?</h1>
 <p>Ranks the models of the Hub for your images, from ten of each class. None of them is downloaded or run for it.</p>
 """
+# What was on its way when a query was cancelled is shown before it is said that it was.
+_SETTLE = "() => new Promise(done => setTimeout(done, 300))"
 # A link ranks at once, when its values stand in the controls; one that cannot be read has left its error there.
 _FOLLOW = """() => {
   const named = new URLSearchParams(location.search).get("dataset");
@@ -120,9 +122,10 @@ def _wire_ranking(
         api_visibility="private", show_progress="hidden",
     )  # fmt: skip
     restored.then(None, None, None, js=_FOLLOW)
-    cancel.click(
-        status.stopped, None, result, cancels=clicked, queue=False, api_visibility="private", show_progress="hidden"
+    cancelled = cancel.click(
+        None, None, None, js=_SETTLE, cancels=clicked, api_visibility="private", show_progress="hidden"
     )
+    cancelled.then(status.stopped, None, result, queue=False, api_visibility="private", show_progress="hidden")
 
 
 def _restore(request: gr.Request) -> list[Any]:
