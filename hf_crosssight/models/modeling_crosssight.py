@@ -362,11 +362,11 @@ class CrossSightModel(CrossSightPreTrainedModel):
         trees = 1.0 - float(self.config.forest_linear)
         of_model = trees * self.static_forest(rows[:, first:own]) + (1.0 - trees) * self.static_linear(rows[:, :own])
         of_pair = trees * self.pair_forest(rows[:, first:]) + (1.0 - trees) * self.pair_linear(rows)
-        if self.pair_perceptrons is not None:
-            share, linear = float(self.config.perceptron_share), self.pair_linear
-            of_pair = torch.lerp(of_pair, self.pair_perceptrons(linear.standardised(rows)), share)
-            anywhere = self.pair_features.without_dataset(rows, linear.center)
-            of_model = torch.lerp(of_model, self.pair_perceptrons(linear.standardised(anywhere)), share)
+        learnt = float(self.config.perceptron_share)
+        if self.pair_perceptrons is not None and learnt:
+            linear, anywhere = self.pair_linear, self.pair_features.without_dataset(rows, self.pair_linear.center)
+            of_pair = torch.lerp(of_pair, self.pair_perceptrons(linear.standardised(rows)), learnt)
+            of_model = torch.lerp(of_model, self.pair_perceptrons(linear.standardised(anywhere)), learnt)
         of_pair = of_model + float(self.config.forest_gate) * (of_pair - of_model)
         if self.past_results is not None and memory.nearness is not None:
             nearness = memory.nearness[there.nonzero()[:, 0]]

@@ -16,7 +16,7 @@ from hf_crosssight.space.query import SOURCES, TOPS, Query
 
 SIZES = ("1M", "5M", "10M", "30M", "100M", "300M", "1B")
 TABS = dict(zip(SOURCES, ("Example", "Hub", "Zip", "Pictures"), strict=True))
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _ASK = """() => {
   clearTimeout(window.csRecount);
   window.csRecount = setTimeout(() => document.getElementById("cs-recount")?.click(), 50);
@@ -99,7 +99,7 @@ def dataset_controls(handlers: Handlers, upload: Any) -> DatasetControls:
         with gr.Tab(TABS["pictures"], id="pictures") as tabs["pictures"]:
             _pictures_tab(handlers, upload)
     for key, tab in tabs.items():
-        tab.select(lambda key=key: key, None, source, queue=False, **_QUIET)
+        tab.select(lambda key=key: key, None, source, queue=False, **QUIET)
     of, (config, split, image, label) = gr.State(""), pickers
     controls = DatasetControls(ways, source, example, hub, of, config, split, image, label, note, token, upload)
     _fill_pickers(handlers, controls)
@@ -140,11 +140,11 @@ def _fill_pickers(handlers: Handlers, controls: DatasetControls) -> None:
     def look_up_anew(hub: str, token: str, oauth: gr.OAuthToken | None) -> tuple[Any, ...]:
         return look_up(hub, None, token, oauth)
 
-    named: dict[str, Any] = {"inputs": [controls.hub, controls.token], "outputs": filled, **_QUIET}
+    named: dict[str, Any] = {"inputs": [controls.hub, controls.token], "outputs": filled, **QUIET}
     controls.hub.submit(look_up_anew, **named)
     controls.hub.blur(look_up_anew, **named)
     controls.token.submit(look_up_anew, **named)
-    controls.config.input(look_up, [controls.hub, controls.config, controls.token], filled, **_QUIET)
+    controls.config.input(look_up, [controls.hub, controls.config, controls.token], filled, **QUIET)
 
 
 def _archive_tab(handlers: Handlers, upload: Any) -> None:
@@ -154,7 +154,7 @@ def _archive_tab(handlers: Handlers, upload: Any) -> None:
     told = gr.HTML(tag("p", "64 MB at most, 256 MB unpacked.", class_="cs-note"), elem_id="cs-archive-note")
     both = [upload, told]
     archive.upload(handlers.take_archive, [archive, upload], both, api_visibility="private", show_progress="minimal")
-    archive.clear(lambda held: handlers.take_archive(None, held), upload, both, **_QUIET)
+    archive.clear(lambda held: handlers.take_archive(None, held), upload, both, **QUIET)
 
 
 def _pictures_tab(handlers: Handlers, upload: Any) -> None:
@@ -170,8 +170,8 @@ def _pictures_tab(handlers: Handlers, upload: Any) -> None:
         tag("p", "Two classes or more, ten pictures each are plenty.", class_="cs-note"), elem_id="cs-classes"
     )
     taken = add.click(handlers.take_pictures, [name, pictures, upload], [upload, told], api_visibility="private")
-    taken.then(lambda: (None, ""), None, [pictures, name], **_QUIET)
-    clear.click(handlers.drop_pictures, upload, [upload, told], **_QUIET)
+    taken.then(lambda: (None, ""), None, [pictures, name], **QUIET)
+    clear.click(handlers.drop_pictures, upload, [upload, told], **QUIET)
 
 
 def filter_controls(handlers: Handlers) -> tuple[FilterControls, Any]:
@@ -199,8 +199,8 @@ def filter_controls(handlers: Handlers) -> tuple[FilterControls, Any]:
     # Values set together, as by a link, are events one by one, and the answer to the last is not always the last to
     # arrive. So a change only asks for a count, and one count follows when all of them stand in the controls.
     ask = gr.Button("Count", visible="hidden", elem_id="cs-recount")
-    gr.on([control.change for control in controls.all()[:-1]], None, js=_ASK, **_QUIET)
-    ask.click(count, controls.all(), left, trigger_mode="always_last", **_QUIET)
+    gr.on([control.change for control in controls.all()[:-1]], None, js=_ASK, **QUIET)
+    ask.click(count, controls.all(), left, trigger_mode="always_last", **QUIET)
     return controls, left
 
 

@@ -13,6 +13,7 @@ from hf_crosssight.space.about import about, api_help
 from hf_crosssight.space.api import CONCURRENCY, add_endpoints
 from hf_crosssight.space.controls import (
     FILTERS,
+    QUIET,
     DatasetControls,
     FilterControls,
     dataset_controls,
@@ -109,8 +110,8 @@ def _wire_ranking(
         *filters.all(),
     ]  # fmt: skip
     given: dict[str, Any] = {
-        "inputs": read, "outputs": [result, held], "api_visibility": "private", "show_progress": "hidden",
-        "concurrency_id": CONCURRENCY, "concurrency_limit": AT_ONCE, "api_name": "on_the_page",
+        "inputs": read, "outputs": [result, held], "api_name": "on_the_page", **QUIET,
+        "concurrency_id": CONCURRENCY, "concurrency_limit": AT_ONCE,
     }  # fmt: skip
     clicked = run.click(rank, **given)
     restored = page.load(
@@ -119,13 +120,11 @@ def _wire_ranking(
             result, dataset.ways, dataset.source, dataset.example, dataset.hub, dataset.of, *dataset.pickers(),
             *filters.all(),
         ],
-        api_visibility="private", show_progress="hidden",
+        **QUIET,
     )  # fmt: skip
     restored.then(None, None, None, js=_FOLLOW)
-    cancelled = cancel.click(
-        None, None, None, js=_SETTLE, cancels=clicked, api_visibility="private", show_progress="hidden"
-    )
-    cancelled.then(status.stopped, None, result, queue=False, api_visibility="private", show_progress="hidden")
+    cancelled = cancel.click(None, None, None, js=_SETTLE, cancels=clicked, **QUIET)
+    cancelled.then(status.stopped, None, result, queue=False, **QUIET)
 
 
 def _restore(request: gr.Request) -> list[Any]:
